@@ -1,0 +1,222 @@
+"""Keywords about bookings: asking the studio for something, alone or together, and judging its answer."""
+
+from __future__ import annotations
+
+import re
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn
+
+from acceptance import current
+from acceptance.client import Outcome
+from acceptance.errors import SuiteError
+from acceptance.model import Operation, Refusal, Status
+
+_LATER = re.compile(r"(\d+) ms later")
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class BookingKeywords:
+    """Asks the studio through its API and checks what it answers."""
+
+    @keyword
+    def ask(
+        self,
+        operation: Operation,
+        *,
+        caller: str = "member",
+        device: str = "",
+        slot: str = "class",
+        classes: str = "0",
+    ) -> None:
+        """Asks the studio for something in the name of somebody.
+
+        | =Argument=    | =Meaning= |
+        | ``operation`` | ``BOOK``, ``CANCEL``, ``RESCHEDULE``, ``ADMIN_REMOVE``, ``CONFIRM``, ``CREDIT`` or ``EXPIRE`` |
+        | ``caller``    | ``member``, ``front desk``, ``trainer`` or ``stranger`` |
+        | ``device``    | a client profile, when it is not the member's usual one |
+        | ``slot``      | ``class`` or ``other class`` |
+        | ``classes``   | how many, for a credit |
+
+        Example:
+        | Ask | BOOK | caller=member | device=web-chrome |
+        """
+        case = current.case()
+        case.ask(operation, case.caller(caller, device), slot=slot, classes=current.count(classes))
+        if case.plan is None:
+            logger.info(f"{caller}: {operation}: {case.done().reply.described()}")
+
+    @keyword
+    def ask_beforehand(self, operation: Operation) -> None:
+        """Asks in the member's name for something that must be accepted before the scenario proper begins.
+
+        Example:
+        | Ask Beforehand | BOOK |
+        """
+        self.ask(operation)
+        self.last_answer_should_be_accepted()
+
+    @keyword
+    def let_all_other_members_book(self) -> None:
+        """Lets all other members book the class at once; within `At The Same Time` together with the rest.
+
+        Example:
+        | Let All Other Members Book |
+        """
+        case = current.case()
+        alone = case.plan is None
+        if alone:
+            case.plan = []
+        for other in case.others:
+            case.ask(Operation.BOOK, other, member=other.name)
+        if alone:
+            case.release()
+
+    @keyword
+    def at_the_same_time(self, *actions: str) -> None:
+        """Releases several actions together; ``10 ms later`` between two of them delays those that follow.
+
+        The arguments are the names of action keywords, without "When".
+
+        Example:
+        | At The Same Time | the member cancels the booking | 10 ms later | the front desk removes the booking |
+        """
+        case = current.case()
+        case.plan = []
+        try:
+            for action in actions:
+                if later := _LATER.fullmatch(action):
+                    case.delay += int(later[1]) / 1000
+                else:
+                    BuiltIn().run_keyword(action)
+            case.release()
+        finally:
+            case.plan, case.delay = None, 0.0
+        for done in case.steps[-1]:
+            logger.info(f"{done.caller.name}: {done.call.operation}: {done.reply.described()}")
+
+    @keyword
+    def repeat_the_request(self) -> None:
+        """Sends the last request again: same content, same idempotency key.
+
+        Example:
+        | Repeat The Request |
+        """
+        current.case().repeat()
+
+    @keyword
+    def last_answer_should_be_accepted(self) -> None:
+        """Checks that the last request was accepted.
+
+        Example:
+        | Last Answer Should Be Accepted |
+        """
+        case = current.case()
+        reply = case.done().reply
+        case.expect(reply.outcome is Outcome.ACCEPTED, f"expected accepted, but the answer is {reply.described()}.")
+
+    @keyword
+    def last_answer_should_be_refused(self, reasons: str) -> None:
+        """Checks that the last request was refused, for one of the reasons.
+
+        | =Argument=  | =Meaning= |
+        | ``reasons`` | for example ``the class is full`` or ``the class is full or no classes are left`` |
+
+        Example:
+        | Last Answer Should Be Refused | the class is full |
+        """
+        expected = {_refusal(reason) for reason in reasons.split(" or ")}
+        case = current.case()
+        reply = case.done().reply
+        right = reply.outcome is Outcome.REFUSED and reply.reason in expected
+        case.expect(right, f"expected refused because {reasons}, but the answer is {reply.described()}.")
+
+    @keyword
+    def classes_given_back_should_be(self, count: str) -> None:
+        """Checks how many classes the last cancellation says it gave back.
+
+        Example:
+        | Classes Given Back Should Be | 1 |
+        """
+        case = current.case()
+        body, expected = case.done().reply.body, current.count(count)
+        case.expect(body == expected, f"expected {expected} given back, but the answer says {body!r}.")
+
+    @keyword
+    def answer_should_be_the_first_one(self) -> None:
+        """Checks that a repeated request got the first answer.
+
+        Example:
+        | Answer Should Be The First One |
+        """
+        case = current.case()
+        done = case.done()
+        if done.repeats is None:
+            raise SuiteError("no request was repeated.")
+        same = (done.reply.outcome, done.reply.body) == (done.repeats.reply.outcome, done.repeats.reply.body)
+        case.expect(same, f"the repeated request got {done.reply.body!r}, the first one {done.repeats.reply.body!r}.")
+
+    @keyword
+    def accepted_of_them_should_be(self, count: str) -> None:
+        """Checks how many of the actions that happened at the same time were accepted.
+
+        Example:
+        | Accepted Of Them Should Be | 1 |
+        """
+        case = current.case()
+        accepted = sum(1 for done in case.steps[-1] if done.reply.outcome is Outcome.ACCEPTED)
+        expected = current.count(count)
+        answers = "; ".join(f"{done.caller.name}: {done.reply.described()}" for done in case.steps[-1])
+        case.expect(accepted == expected, f"expected {expected} accepted, but {accepted} are ({answers}).")
+
+    @keyword
+    def some_order_should_explain_the_answers(self) -> None:
+        """Checks that the answers and the rows are what the calls give in some order, one by one.
+
+        Example:
+        | Some Order Should Explain The Answers |
+        """
+        case = current.case()
+        case.expect(case.explained is True, "no order of the calls explains the answers and the rows.")
+
+    @keyword
+    def booking_should_stand(self, expected: bool = True) -> None:
+        """Checks whether a confirmed booking of the member stands in the calendar.
+
+        Example:
+        | Booking Should Stand | ${False} |
+        """
+        case = current.case()
+        member = case.people["member"].user_id
+        wanted = (member, Status.CONFIRMED)
+        standing = [row for row in case.snapshot().bookings if (row["user_id"], row["status"]) == wanted]
+        words = "a booking to stand, but none does" if expected else f"no booking to stand, but {len(standing)} do"
+        case.expect(bool(standing) == expected, f"expected {words}.")
+
+    @keyword
+    def nothing_should_have_changed(self) -> None:
+        """Checks that the last request left every row of the case as it was.
+
+        Example:
+        | Nothing Should Have Changed |
+        """
+        case = current.case()
+        case.expect(not case.changed, "expected nothing to change, but rows did.")
+
+    @keyword
+    def no_class_should_be_lost(self) -> None:
+        """Checks every invariant of ``data/invariants.yaml`` on all that the case did.
+
+        Example:
+        | No Class Should Be Lost |
+        """
+        current.case().expect(True, "")
+
+
+def _refusal(words: str) -> Refusal:
+    try:
+        return Refusal(words)
+    except ValueError:
+        known = ", ".join(f'"{refusal}"' for refusal in Refusal)
+        raise SuiteError(f"a studio does not refuse because {words!r}; known reasons: {known}.") from None

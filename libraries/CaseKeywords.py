@@ -1,0 +1,130 @@
+"""Keywords that open and close the connection to the studio, and begin and end each case."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from zlib import crc32
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
+from robot.api import FatalError
+from robot.api.deco import keyword, library
+from robot.api.types import Secret
+from robot.libraries.BuiltIn import BuiltIn
+
+from acceptance import current, environment
+from acceptance.bench import Bench, run_digits
+from acceptance.errors import SuiteError
+from acceptance.running_case import RunningCase
+
+ALIAS = "studio"
+SUITE_NAMESPACE = uuid.UUID("6f1d3c0e-8d0c-4f0e-9a55-2f3c7a1b9e42")
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class CaseKeywords:
+    """Opens the connection to the studio once per process, and frames each case.
+
+    After the connection is open, the aliases ``studio`` of RequestsLibrary and DatabaseLibrary are open too: a
+    scenario may use their keywords on the very same system.
+    """
+
+    ROBOT_LISTENER_API_VERSION = 3
+
+    def __init__(self) -> None:
+        self.ROBOT_LIBRARY_LISTENER = self
+
+    @keyword
+    def connect_to_the_studio(self) -> None:
+        """Connects to the environment named by the variable ``${ENV}``, once per process.
+
+        The embedded studio is started if nobody has. ``${OVERLAY}`` names SQL files that break it on purpose,
+        ``${RUN_DIR}`` the folder for logs and snapshots.
+
+        Example:
+        | robot --variable ENV:embedded suites |
+        """
+        if current.bench() is not None:
+            return
+        variables = BuiltIn()
+        name = str(variables.get_variable_value("${ENV}") or "embedded")
+        overlays = [Path(part) for part in str(variables.get_variable_value("${OVERLAY}") or "").split(",") if part]
+        folder = Path(str(variables.get_variable_value("${RUN_DIR}") or variables.get_variable_value("${OUTPUT DIR}")))
+        try:
+            chosen = environment.load(name)
+            if chosen.read_only:
+                raise SuiteError(f"{name}: the environment is read-only; scenarios write rows and cannot run there.")
+            target = environment.connect(chosen, overlays)
+            current.set_bench(self._open(target, folder))
+        except SuiteError as error:
+            raise FatalError(str(error)) from None
+        except psycopg2.OperationalError as error:
+            raise FatalError(f"{name}: the database does not let us in: {error}") from None
+
+    def _open(self, target: environment.Target, folder: Path) -> Bench:
+        requests_library = BuiltIn().get_library_instance("RequestsLibrary")
+        # Its sessions retry three times of themselves, which would hide what an answer's loss does.
+        session = requests_library.create_session(ALIAS, target.api_url, verify=True, max_retries=0)
+        session.trust_env = target.lease is None
+        database = BuiltIn().get_library_instance("DatabaseLibrary")
+        place = parse_dsn(target.database_url)
+        database.connect_to_database(
+            "psycopg2",
+            db_name=place.pop("dbname", None),
+            db_user=place.pop("user", None),
+            db_password=Secret(place.pop("password", "")),
+            db_host=place.pop("host", None),
+            db_port=int(place.pop("port", 5432)),
+            alias=ALIAS,
+            **place,
+        )
+        connection = database.connection_store.get_connection(ALIAS).client
+        connection.autocommit = True
+        return Bench(target, connection, session, folder, run_digits(folder.name))
+
+    @keyword
+    def begin_case(self, *, seed: int | None = None, trace: str | None = None) -> None:
+        """Begins a case; its id is the first word of the test's name.
+
+        | =Argument= | =Meaning= |
+        | ``seed``   | source of everything random in the case; by default made from the test's name |
+        | ``trace``  | the case's trace id; by default made from the test's name |
+
+        Example:
+        | Begin Case | seed=4711 |
+        """
+        self.connect_to_the_studio()
+        bench = current.bench()
+        if bench is None:
+            raise FatalError("there is no connection to the studio.")
+        name = str(BuiltIn().get_variable_value("${TEST NAME}"))
+        number = crc32(name.encode()) if seed is None else seed
+        trace_id = trace or str(uuid.uuid5(SUITE_NAMESPACE, name))
+        current.set_case(RunningCase(bench, name.split()[0], number, trace_id))
+
+    @keyword
+    def end_case(self) -> None:
+        """Ends the case: a last look at everything, the snapshots written, the case's rows removed.
+
+        Fails when something broke that no line of the scenario has noticed.
+
+        Example:
+        | [Teardown] | End Case |
+        """
+        case = current.case()
+        try:
+            case.end()
+        finally:
+            current.set_case(None)
+            if any(breach.severity == "P0" for breach in case.breaches):
+                BuiltIn().set_tags("p0")
+
+    def close(self) -> None:
+        """Robot Framework calls it when the run is over: remove the staff's rows and let the studio go."""
+        bench = current.bench()
+        if bench is not None:
+            bench.close()
+            bench.connection.close()
+            bench.target.close()
+            current.set_bench(None)

@@ -1,0 +1,105 @@
+"""Keywords about classes: when they are, how many places they have, how many are taken."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from robot.api.deco import keyword, library
+
+from acceptance import current, rows
+from acceptance.client import Request
+from acceptance.model import Status
+from acceptance.running_case import NotProven
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class ClassKeywords:
+    """Makes classes, changes them, and checks how they are shown."""
+
+    @keyword
+    def create_class(self, when: str, places: str, *, name: str = "class") -> None:
+        """Makes a class.
+
+        | =Argument= | =Meaning= |
+        | ``when``   | ``tomorrow at 10:00``, ``in 2 hours``, ``30 minutes ago``, ``in 6 days at 18:30`` or ``on the next spring clock change at 08:00``; the studio's local time |
+        | ``places`` | how many members it holds |
+        | ``name``   | ``class``, or ``other class`` for the target of a move |
+
+        Example:
+        | Create Class | tomorrow at 10:00 | 4 |
+        """
+        current.case().add_slot(name, when, current.count(places))
+
+    @keyword
+    def take_places(self, count: str) -> None:
+        """Lets other members hold so many places of the class.
+
+        Example:
+        | Take Places | 3 |
+        """
+        current.case().take_places(current.count(count))
+
+    @keyword
+    def move_the_start(self, when: str) -> None:
+        """Gives the class another start, for example ``30 minutes ago``.
+
+        Example:
+        | Move The Start | 30 minutes ago |
+        """
+        current.case().change_slot(when=when)
+
+    @keyword
+    def switch_the_class_off(self) -> None:
+        """Takes the class out of the offer; bookings stay.
+
+        Example:
+        | Switch The Class Off |
+        """
+        current.case().change_slot(active=False)
+
+    @keyword
+    def lower_the_class_to(self, places: str) -> None:
+        """Lowers the number of places; bookings stay even where there are more.
+
+        Example:
+        | Lower The Class To | 2 |
+        """
+        current.case().change_slot(capacity=current.count(places))
+
+    @keyword
+    def places_taken_should_be(self, count: str) -> None:
+        """Checks how many confirmed bookings the class has.
+
+        Example:
+        | Places Taken Should Be | 3 |
+        """
+        case = current.case()
+        slot = case.slot("class")
+        confirmed = [r for r in case.snapshot().bookings if (r["slot_id"], r["status"]) == (slot, Status.CONFIRMED)]
+        expected = current.count(count)
+        case.expect(len(confirmed) == expected, f"expected {expected} places taken, but {len(confirmed)} are.")
+
+    @keyword
+    def start_should_be_shown_in_zone(self, zone: str) -> None:
+        """Checks that a member in another time zone is shown the very instant at which the class starts.
+
+        Example:
+        | Start Should Be Shown In Zone | Asia/Tokyo |
+        """
+        case = current.case()
+        if "starts_at" not in case.bench.catalogue[rows.OCCUPANCY]:
+            raise NotProven(f"not proven: the target's view {rows.OCCUPANCY} has no column starts_at.")
+        shown = case.read(
+            Request(
+                "GET",
+                f"/{rows.OCCUPANCY}",
+                case.caller("member"),
+                params={"slot_id": f"eq.{case.slot('class')}", "select": "starts_at"},
+                headers={"Prefer": f"timezone={zone}"},
+            )
+        )
+        expected = case.starts["class"].astimezone(ZoneInfo(zone))
+        seen = datetime.fromisoformat(shown[0]["starts_at"]) if shown else None
+        same = seen is not None and (seen, seen.utcoffset()) == (expected, expected.utcoffset())
+        case.expect(same, f"expected the start {expected.isoformat()} in {zone}, but {seen} is shown.")

@@ -1,0 +1,113 @@
+"""What one process needs once: the target, a database connection, HTTP sessions, the staff and the evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import requests
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
+
+from acceptance import rows
+from acceptance.client import Caller, Reply, token
+from acceptance.datafiles import devices
+from acceptance.environment import Target
+from acceptance.evidence import Evidence
+from acceptance.model import Operation
+
+MOST_CONCURRENT = 64
+STAFF_DEVICE = "web-chrome"
+
+
+@dataclass
+class Bench:
+    """The tools of one process; every case of the process works with them.
+
+    Args:
+        target: the system under test.
+        connection: a database role that writes and sees every row, in autocommit.
+        session: the HTTP session of calls made one by one.
+        folder: the run's folder for logs and snapshots.
+    """
+
+    target: Target
+    connection: Connection
+    session: requests.Session
+    folder: Path
+    run: str = ""
+    catalogue: rows.Catalogue = field(init=False)
+    operations: frozenset[Operation] = field(init=False)
+    evidence: Evidence = field(init=False)
+    _sessions: list[requests.Session] = field(default_factory=list)
+    _staff: dict[str, Caller] = field(default_factory=dict)
+    _threads: ThreadPoolExecutor | None = None
+
+    def __post_init__(self) -> None:
+        self.run = self.run or run_digits(str(uuid.uuid4()))
+        with self.connection.cursor() as cursor:
+            cursor.execute("set time zone 'UTC'")
+        self.catalogue = rows.read_catalogue(self.connection)
+        self.operations = self._read_operations()
+        self.evidence = Evidence(self.folder)
+
+    def _read_operations(self) -> frozenset[Operation]:
+        functions = self.target.environment.functions
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
+                (list(functions.values()),),
+            )
+            there = {name for (name,) in cursor.fetchall()}
+        return frozenset(operation for operation, name in functions.items() if name in there)
+
+    def now(self) -> datetime:
+        """Return the database's present instant."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            return cursor.fetchone()[0]
+
+    def staff(self, role: str) -> Caller:
+        """Return the process's own member of staff of a role, making the row on first use."""
+        if role not in self._staff:
+            user_id = rows.row_id(self.run, "staff", uuid.uuid4(), role)
+            self.add_user(user_id, role, f"Acceptance {role}")
+            device, zone = devices()[STAFF_DEVICE], self.target.environment.zone
+            self._staff[role] = Caller(role, role, user_id, device, zone, token(self.target, user_id))
+        return self._staff[role]
+
+    def add_user(self, user_id: str, role: str, name: str) -> None:
+        """Make the row of a member or of staff."""
+        email = f"acceptance+{user_id}@{rows.EMAIL_DOMAIN}"
+        row = {"user_id": user_id, "email": email, "role": role, "full_name": name}
+        rows.insert(self.connection, self.catalogue, "user_profiles", [row])
+
+    def together(self, tasks: list[Callable[[requests.Session], Reply]]) -> list[Reply]:
+        """Run tasks at once, each in a thread with its own HTTP session, and return their replies in order."""
+        while len(self._sessions) < len(tasks):
+            session = requests.Session()
+            session.trust_env = self.session.trust_env
+            self._sessions.append(session)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(MOST_CONCURRENT, thread_name_prefix="actor")
+        futures = [self._threads.submit(t, s) for t, s in zip(tasks, self._sessions, strict=False)]
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """Remove the staff's rows and close what this bench opened itself."""
+        rows.remove_case(self.connection, self.catalogue, [c.user_id for c in self._staff.values() if c.user_id], [])
+        self._staff.clear()
+        for session in self._sessions:
+            session.close()
+        if self._threads is not None:
+            self._threads.shutdown()
+        self.evidence.close()
+
+
+def run_digits(name: str) -> str:
+    """Derive a run's four hexadecimal digits, part of every id it makes, from the name of its folder."""
+    return hashlib.sha256(name.encode()).hexdigest()[:4]

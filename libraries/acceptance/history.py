@@ -1,0 +1,84 @@
+"""What was asked and what was answered: the history that the checks judge and the log keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from acceptance.client import Caller, Outcome, Reply
+from acceptance.model import Call, Operation
+from acceptance.orders import Seen
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A call that is about to be made. ``delay`` in seconds counts from the common release."""
+
+    call: Call
+    caller: Caller
+    path: str
+    body: dict[str, Any]
+    key: str
+    delay: float = 0.0
+
+
+@dataclass
+class Done:
+    """One call that was made: what the model calls it, the rows it was about, and what came of it."""
+
+    call: Call
+    caller: Caller
+    path: str
+    body: dict[str, Any]
+    key: str
+    reply: Reply
+    repeats: Done | None = None
+
+    def said(self, key: str) -> Any:
+        """Return a value of an accepted answer, or None where it does not say."""
+        return self.reply.body.get(key) if isinstance(self.reply.body, dict) else None
+
+
+def seen(done: Done) -> Seen:
+    """Put what a caller was told into the model's words."""
+    reply = done.reply
+    remaining = done.said("deposit_remaining") if reply.outcome is Outcome.ACCEPTED else None
+    cancels = done.call.operation in (Operation.CANCEL, Operation.ADMIN_REMOVE)
+    given_back = reply.body if cancels and isinstance(reply.body, int) else None
+    return Seen(done.call, reply.outcome, reply.reason, remaining, given_back)
+
+
+def log_record(
+    done: Done, test_id: str, seed: int, trace_id: str, step: int, checks: dict[str, bool]
+) -> dict[str, Any]:
+    """Make the structured log's record of one call, in the seed's format.
+
+    Args:
+        done: the call.
+        test_id: the case's id.
+        seed: the case's seed.
+        trace_id: the case's trace id in this run.
+        step: counts the steps of the case from 1; calls released together share one.
+        checks: the verdict of each invariant after the step.
+    """
+    reply = done.reply
+    return {
+        "timestamp": reply.started,
+        "trace_id": trace_id,
+        "test_id": test_id,
+        "seed": seed,
+        "user_id": done.caller.user_id,
+        "actor": done.caller.name,
+        "device": done.caller.device.name,
+        "step": step,
+        "action": done.call.operation,
+        "repeated": done.repeats is not None,
+        "request": {"method": "POST", "url": done.path, "body": done.body},
+        "response": {"status": reply.status, "latency_ms": round(reply.latency_ms, 2), "body": reply.body},
+        "outcome": reply.outcome,
+        "attempts": reply.attempts,
+        "db_snapshot_before": f"snapshots/{test_id}-before.json",
+        "db_snapshot_after": f"snapshots/{test_id}-after.json",
+        "assertions": checks,
+        "status": "PASS" if all(checks.values()) else "FAIL",
+    }

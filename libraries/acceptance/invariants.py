@@ -1,0 +1,336 @@
+"""What must always hold, one function each. Words, severity and advice stand in ``data/invariants.yaml``.
+
+To add an invariant, write a function under ``@invariant("I…")`` that yields one sentence per breach, and its
+entry in the data file. It gets the facts of a case after a step and must not ask the target anything itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from acceptance.client import Outcome
+from acceptance.datafiles import DATA, read_yaml
+from acceptance.errors import SuiteError
+from acceptance.history import Done
+from acceptance.model import STANDING, Operation, Status
+from acceptance.snapshot import Snapshot
+
+BECOMES = {
+    Operation.BOOK: Status.CONFIRMED,
+    Operation.CANCEL: Status.CANCELLED,
+    Operation.ADMIN_REMOVE: Status.CANCELLED,
+    Operation.CONFIRM: Status.COMPLETED,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What one caller was shown of a table: ``rows`` is None when the answer was a refusal."""
+
+    caller: str
+    table: str
+    sees: bool
+    rows: list[dict[str, Any]] | None
+
+
+@dataclass
+class Facts:
+    """Everything a check may look at.
+
+    ``steps`` holds the calls made so far, those made together in one list. ``credited`` counts the classes paid
+    for per deposit id, ``owners`` names the members by user id, ``peak`` is the most places a class ever had.
+    """
+
+    before: Snapshot
+    after: Snapshot
+    steps: list[list[Done]]
+    credited: dict[str, int]
+    owners: dict[str, str]
+    peak: dict[str, int]
+    explained: bool | None = True
+    views: list[View] = field(default_factory=list)
+
+    @property
+    def step(self) -> list[Done]:
+        """The calls of the last step."""
+        return self.steps[-1] if self.steps else []
+
+    def who(self, user_id: str) -> str:
+        """Name somebody in a sentence."""
+        return self.owners.get(user_id, f"somebody unknown ({user_id})")
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One invariant that did not hold."""
+
+    invariant: str
+    sentence: str
+
+    @property
+    def severity(self) -> str:
+        """P0, P1 or P2."""
+        return described()[self.invariant]["severity"]
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.invariant} {described()[self.invariant]['name']}: {self.sentence}"
+
+
+Check = Callable[[Facts], Iterator[str]]
+CHECKS: dict[str, Check] = {}
+
+
+def invariant(name: str) -> Callable[[Check], Check]:
+    """Register a check under an id of ``data/invariants.yaml``."""
+
+    def register(check: Check) -> Check:
+        CHECKS[name] = check
+        return check
+
+    return register
+
+
+@cache
+def described() -> dict[str, dict[str, str]]:
+    """Return the words of all invariants by id.
+
+    Raises:
+        SuiteError: when a check has no entry or an entry lacks a key.
+    """
+    path = DATA / "invariants.yaml"
+    entries = read_yaml(path)
+    for name in CHECKS:
+        for key in ("name", "severity", "meaning", "causes", "fix"):
+            if key not in entries.get(name, {}):
+                raise SuiteError(f"{path}: {name}.{key}: is missing.")
+    return entries
+
+
+def check(facts: Facts) -> list[Breach]:
+    """Check every invariant on a case's facts, the most serious breach first."""
+    breaches = [Breach(name, sentence) for name, function in CHECKS.items() for sentence in function(facts)]
+    return sorted(breaches, key=lambda breach: breach.severity)
+
+
+def classes(count: int) -> str:
+    """Say a number of classes: "1 class", "2 classes"."""
+    return f"{count} class" if abs(count) == 1 else f"{count} classes"
+
+
+@invariant("I1")
+def accepted_changes_stand(facts: Facts) -> Iterator[str]:
+    """Compare each acknowledged booking with its row (the seed's "booking table consistency")."""
+    allowed: dict[str, set[str]] = {}
+    for step in facts.steps:
+        proposed: dict[str, set[str]] = {}
+        for done in step:
+            for booking_id, status in _acknowledged(done):
+                proposed.setdefault(booking_id, set()).add(status)
+                if done.reply.outcome is Outcome.UNKNOWN:
+                    proposed[booking_id] |= allowed.get(booking_id, set())
+        allowed.update(proposed)
+    for booking_id, statuses in allowed.items():
+        row = facts.after.booking(booking_id)
+        expected = " or ".join(sorted(statuses))
+        if row is None:
+            yield f"the booking {booking_id} was acknowledged as {expected}, but no such row exists."
+        elif row["status"] not in statuses:
+            yield f"the booking {booking_id} was acknowledged as {expected}, but the row says {row['status']}."
+    for done in facts.step:
+        if done.call.operation is not Operation.BOOK or done.reply.outcome is not Outcome.ACCEPTED:
+            continue
+        row = facts.after.booking(str(done.said("booking_id")))
+        if row and (row["user_id"], row["slot_id"]) != (done.body["p_user_id"], done.body["p_slot_id"]):
+            yield f"the booking {row['id']} is of another member or class than the one that was asked for."
+
+
+def _acknowledged(done: Done) -> Iterator[tuple[str, str]]:
+    """Name the rows that a call's answer vouches for, with their status."""
+    if done.reply.outcome is Outcome.REFUSED:
+        return
+    operation = done.call.operation
+    accepted = done.reply.outcome is Outcome.ACCEPTED
+    if operation in (Operation.BOOK, Operation.RESCHEDULE) and accepted:
+        yield str(done.said("booking_id")), Status.CONFIRMED
+    if operation is Operation.RESCHEDULE:
+        yield done.body["p_booking_id"], Status.CANCELLED
+    elif operation is not Operation.BOOK and operation in BECOMES:
+        yield done.body["p_booking_id"], BECOMES[operation]
+
+
+@invariant("I2")
+def classes_are_conserved(facts: Facts) -> Iterator[str]:
+    """Compare what was paid for with what is left and booked (the seed's "deposit consistency" and reconciliation)."""
+    paid: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for row in facts.after.deposits:
+        paid[row["user_id"]] += facts.credited.get(row["id"], 0)
+        left[row["user_id"]] += row["deposit_remaining"]
+    booked = Counter(row["user_id"] for row in facts.after.bookings if row["status"] in STANDING)
+    for user_id in paid.keys() | booked.keys():
+        yield from _balance(facts.who(user_id), paid[user_id], left[user_id], booked[user_id])
+    if facts.after.bookings and "deposit_id" in facts.after.bookings[0]:
+        by_deposit = Counter(row["deposit_id"] for row in facts.after.bookings if row["status"] in STANDING)
+        for row in facts.after.deposits:
+            who = f"{facts.who(row['user_id'])} (deposit {row['id']})"
+            yield from _balance(who, facts.credited.get(row["id"], 0), row["deposit_remaining"], by_deposit[row["id"]])
+
+
+def _balance(who: str, paid: int, left: int, booked: int) -> Iterator[str]:
+    difference = left + booked - paid
+    if difference:
+        verdict = f"{classes(-difference)} lost" if difference < 0 else f"{classes(difference)} given away"
+        yield f"{who} paid for {classes(paid)}; {left} left and {booked} booked or attended: {verdict}."
+
+
+@invariant("I3")
+def occupancy_is_true(facts: Facts) -> Iterator[str]:
+    """Compare the occupancy view with the confirmed rows and the places (the seed's "calendar consistency")."""
+    confirmed = Counter(row["slot_id"] for row in facts.after.bookings if row["status"] == Status.CONFIRMED)
+    shown = {row["slot_id"]: row["booked_count"] for row in facts.after.occupancy}
+    for row in facts.after.slots:
+        count = confirmed[row["id"]]
+        if row["id"] not in shown:
+            yield f"the class {row['id']} is missing from the occupancy view; it has {count} booked."
+        elif shown[row["id"]] != count:
+            yield f"the class {row['id']} shows {shown[row['id']]} booked, but {count} bookings stand."
+        if count > facts.peak.get(row["id"], row["max_capacity"]):
+            yield f"the class {row['id']} has {row['max_capacity']} places, but {count} bookings stand: overbooked."
+
+
+@invariant("I4")
+def nothing_dangles(facts: Facts) -> Iterator[str]:
+    """Look for rows whose member or class is gone (the seed's "no dangling references")."""
+    users = {row["user_id"] for row in facts.after.users}
+    slots = {row["id"] for row in facts.after.slots}
+    for row in facts.after.bookings:
+        if row["user_id"] not in users:
+            yield f"the booking {row['id']} belongs to the member {row['user_id']}, who does not exist."
+        if row["slot_id"] not in slots:
+            yield f"the booking {row['id']} is for the class {row['slot_id']}, which does not exist."
+    for row in facts.after.deposits:
+        if row["user_id"] not in users:
+            yield f"the deposit {row['id']} belongs to the member {row['user_id']}, who does not exist."
+
+
+@invariant("I5")
+def booked_once(facts: Facts) -> Iterator[str]:
+    """Look for members who hold two places in one class."""
+    pairs = Counter((r["user_id"], r["slot_id"]) for r in facts.after.bookings if r["status"] == Status.CONFIRMED)
+    for (user_id, slot_id), count in pairs.items():
+        if count > 1:
+            yield f"{facts.who(user_id)} has {count} confirmed bookings of the class {slot_id}."
+
+
+@invariant("I6")
+def never_below_zero(facts: Facts) -> Iterator[str]:
+    """Look for deposits that hold fewer than zero classes."""
+    for row in facts.after.deposits:
+        if row["deposit_remaining"] < 0:
+            yield f"the deposit {row['id']} of {facts.who(row['user_id'])} holds {row['deposit_remaining']}."
+
+
+@invariant("I7")
+def answer_equals_database(facts: Facts) -> Iterator[str]:
+    """Compare the numbers in an answer with the rows right after it; concurrent answers are judged by I13."""
+    if len(facts.step) != 1 or facts.step[0].reply.outcome is not Outcome.ACCEPTED or facts.step[0].repeats:
+        return
+    done = facts.step[0]
+    if done.call.operation in (Operation.BOOK, Operation.RESCHEDULE):
+        yield from _booking_answer(facts, done)
+    if done.call.operation in (Operation.CANCEL, Operation.ADMIN_REMOVE):
+        booking = facts.after.booking(done.body["p_booking_id"])
+        if booking is not None:
+            given = _left(facts.after, booking["user_id"]) - _left(facts.before, booking["user_id"])
+            if done.reply.body != given:
+                yield f"the answer gives back {done.reply.body!r} classes, the deposit got {given}."
+
+
+def _booking_answer(facts: Facts, done: Done) -> Iterator[str]:
+    row = facts.after.booking(str(done.said("booking_id")))
+    if row is None:
+        yield f"the answer names the booking {done.said('booking_id')!r}, which does not exist."
+        return
+    deposits = [d for d in facts.after.deposits if d["user_id"] == row["user_id"]]
+    if "deposit_id" in row:
+        deposits = [d for d in deposits if d["id"] == row["deposit_id"]]
+    held = sorted({d["deposit_remaining"] for d in deposits})
+    if done.said("deposit_remaining") not in held:
+        yield f"the answer says {done.said('deposit_remaining')!r} classes are left, the deposit holds {held}."
+
+
+def _left(snapshot: Snapshot, user_id: str) -> int:
+    return sum(row["deposit_remaining"] for row in snapshot.deposits if row["user_id"] == user_id)
+
+
+# What is compared between a view and the database, per table.
+SHOWN = {
+    "pilates_bookings": ("id", "status", "slot_id", "user_id"),
+    "pilates_deposits": ("id", "deposit_remaining", "user_id"),
+    "pilates_slots_with_occupancy": ("slot_id", "booked_count", "max_capacity"),
+}
+
+
+@invariant("I8")
+def everyone_sees_their_own(facts: Facts) -> Iterator[str]:
+    """Compare what each caller was shown with what the database holds."""
+    held = {
+        "pilates_bookings": facts.after.bookings,
+        "pilates_deposits": facts.after.deposits,
+        "pilates_slots_with_occupancy": facts.after.occupancy,
+    }
+    for view in facts.views:
+        keys = SHOWN[view.table]
+        shown = {tuple(row.get(key) for key in keys) for row in view.rows or []}
+        if not view.sees:
+            if shown:
+                yield f"{view.caller} sees {len(shown)} rows of {view.table} that are not theirs to see."
+            continue
+        subjects = {row["user_id"] for row in facts.after.users if facts.who(row["user_id"]) == "the member"}
+        rows = [row for row in held[view.table] if "user_id" not in keys or row["user_id"] in subjects]
+        there = {tuple(row[key] for key in keys) for row in rows}
+        if view.rows is None:
+            yield f"{view.caller} may see {view.table}, but is refused."
+        for hidden in sorted(there - shown, key=str):
+            yield f"{view.caller} does not see {dict(zip(keys, hidden, strict=True))} of {view.table}."
+        for invented in sorted(shown - there, key=str):
+            yield f"{view.caller} is shown {dict(zip(keys, invented, strict=True))} of {view.table}, which is not so."
+
+
+@invariant("I11")
+def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
+    """Compare the answer to a repeated request with the first one, and the rows before and after."""
+    for done in facts.step:
+        if done.repeats is None:
+            continue
+        first, again = done.repeats.reply, done.reply
+        if (first.outcome, first.body) != (again.outcome, again.body):
+            yield f"the first answer was {first.described()} {first.body}, the second {again.described()} {again.body}."
+        if facts.before.rows() != facts.after.rows():
+            yield "the repeated request changed rows again."
+
+
+@invariant("I12")
+def refusal_changes_nothing(facts: Facts) -> Iterator[str]:
+    """Compare the rows before and after a step in which everybody was refused."""
+    if facts.step and all(done.reply.outcome is Outcome.REFUSED for done in facts.step):
+        before, after = facts.before.rows(), facts.after.rows()
+        for table in before:
+            if before[table] != after[table]:
+                yield f"everybody was refused, but {table} changed."
+
+
+@invariant("I13")
+def some_order_explains(facts: Facts) -> Iterator[str]:
+    """Take up the verdict of the search in ``orders.explain``."""
+    if facts.explained is True:
+        return
+    told = "; ".join(f"{done.caller.name} {done.call.operation}: {done.reply.described()}" for done in facts.step)
+    if facts.explained is None:
+        yield f"too many orders to judge ({told})."
+    else:
+        yield f"no order of the calls gives these answers and these rows ({told})."

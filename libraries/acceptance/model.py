@@ -1,0 +1,309 @@
+"""A small sequential model of a studio's rules: what one call after another must do.
+
+The generator asks it what to expect, the checks ask it which order of concurrent calls explains what
+was seen. It is pure: a state and a call go in, a new state and an answer come out. The rules are those of
+the design, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """What a caller can ask of the studio."""
+
+    BOOK = "book"
+    CANCEL = "cancel"
+    RESCHEDULE = "reschedule"
+    ADMIN_REMOVE = "admin_remove"
+    CONFIRM = "confirm_attendance"
+    CREDIT = "credit"
+    EXPIRE = "expire"
+
+
+class Refusal(StrEnum):
+    """Why a studio refuses, in the words a scenario uses after "because"."""
+
+    NOT_ALLOWED = "the caller is not allowed to"
+    UNKNOWN_CLASS = "the class does not exist"
+    INACTIVE = "the class is not offered"
+    PAST = "the class has started"
+    ALREADY_BOOKED = "the member has booked it already"
+    FULL = "the class is full"
+    NO_CLASSES = "no classes are left"
+    UNKNOWN_BOOKING = "the booking does not exist"
+    NOT_CONFIRMED = "the booking does not stand"
+    INVALID = "the request makes no sense"
+
+
+class Status(StrEnum):
+    """The states of a booking row."""
+
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
+
+
+# The statuses of a booking that a class was paid for.
+STANDING = frozenset({Status.CONFIRMED, Status.COMPLETED, Status.NO_SHOW})
+
+# Who may act for somebody else. Everyone may act for themselves, except where FOR_STAFF_ONLY says otherwise.
+MAY_ACT_FOR_OTHERS: dict[Operation, frozenset[str]] = {
+    Operation.BOOK: frozenset({"secretary", "admin", "service"}),
+    Operation.CANCEL: frozenset({"secretary", "admin", "service"}),
+    Operation.RESCHEDULE: frozenset({"secretary", "admin", "service"}),
+    Operation.ADMIN_REMOVE: frozenset({"secretary", "admin", "service"}),
+    Operation.CONFIRM: frozenset({"trainer", "secretary", "admin", "service"}),
+    Operation.CREDIT: frozenset({"secretary", "admin", "service"}),
+    Operation.EXPIRE: frozenset({"secretary", "admin", "service"}),
+}
+FOR_STAFF_ONLY = frozenset({Operation.ADMIN_REMOVE, Operation.CREDIT, Operation.EXPIRE})
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """Classes a member has paid for. ``position`` is its rank in the order of charging."""
+
+    id: str
+    member: str
+    remaining: int
+    active: bool = True
+    expired: bool = False
+    position: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a class can be booked from it."""
+        return self.active and not self.expired and self.remaining > 0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One class in the schedule. ``started`` is true once its start lies in the past."""
+
+    id: str
+    capacity: int
+    active: bool = True
+    started: bool = False
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One booking row; ``id`` is the name its call gave it."""
+
+    id: str
+    member: str
+    slot: str
+    deposit: str
+    status: Status = Status.CONFIRMED
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything the rules look at; hashable, so that searches can remember where they were."""
+
+    deposits: tuple[Deposit, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    bookings: tuple[Booking, ...] = ()
+
+    def slot(self, name: str) -> Slot | None:
+        """Return the slot of that name, or None."""
+        return next((slot for slot in self.slots if slot.id == name), None)
+
+    def deposit(self, name: str) -> Deposit:
+        """Return the deposit of that name; raises StopIteration where there is none."""
+        return next(deposit for deposit in self.deposits if deposit.id == name)
+
+    def booking(self, name: str) -> Booking | None:
+        """Return the booking of that name, or None."""
+        return next((booking for booking in self.bookings if booking.id == name), None)
+
+    def taken(self, slot: str) -> int:
+        """Count the confirmed bookings of a slot."""
+        return sum(1 for b in self.bookings if b.slot == slot and b.status is Status.CONFIRMED)
+
+    def left(self, member: str) -> int:
+        """Count the classes left on all deposits of a member, usable or not."""
+        return sum(deposit.remaining for deposit in self.deposits if deposit.member == member)
+
+    def standing(self, member: str, slot: str) -> Booking | None:
+        """Return the member's confirmed booking of the slot, or None."""
+        wanted = (member, slot, Status.CONFIRMED)
+        return next((b for b in self.bookings if (b.member, b.slot, b.status) == wanted), None)
+
+    def with_deposit(self, changed: Deposit) -> State:
+        """Return this state with the deposit of the same name replaced."""
+        return replace(self, deposits=tuple(changed if d.id == changed.id else d for d in self.deposits))
+
+    def with_slot(self, changed: Slot) -> State:
+        """Return this state with the slot of the same name replaced."""
+        return replace(self, slots=tuple(changed if s.id == changed.id else s for s in self.slots))
+
+    def with_booking(self, changed: Booking) -> State:
+        """Return this state with the booking of the same name replaced."""
+        return replace(self, bookings=tuple(changed if b.id == changed.id else b for b in self.bookings))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. ``creates`` names the booking or deposit that it makes when it is accepted."""
+
+    operation: Operation
+    caller: str
+    role: str = "user"
+    member: str = ""
+    slot: str = ""
+    booking: str = ""
+    creates: str = ""
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the studio answers. A refused call carries every reason that applies: the order of checks is free.
+
+    ``remaining`` is what the charged deposit holds afterwards, ``given_back`` the classes a cancellation
+    returned, ``affected`` the deposits an expiry run switched off.
+    """
+
+    accepted: bool
+    refusals: frozenset[Refusal] = field(default=frozenset())
+    remaining: int | None = None
+    given_back: int | None = None
+    affected: int | None = None
+
+
+def _refused(*reasons: Refusal) -> Answer:
+    return Answer(accepted=False, refusals=frozenset(reasons))
+
+
+def _permitted(call: Call, owner: str) -> bool:
+    if call.role in MAY_ACT_FOR_OTHERS[call.operation]:
+        return True
+    return call.caller == owner and call.operation not in FOR_STAFF_ONLY
+
+
+def _slot_refusals(state: State, slot: Slot, member: str) -> set[Refusal]:
+    """Collect the reasons why a member cannot be put into a slot, whatever is in the deposit."""
+    reasons = set()
+    if not slot.active:
+        reasons.add(Refusal.INACTIVE)
+    if slot.started:
+        reasons.add(Refusal.PAST)
+    if state.standing(member, slot.id):
+        reasons.add(Refusal.ALREADY_BOOKED)
+    if state.taken(slot.id) >= slot.capacity:
+        reasons.add(Refusal.FULL)
+    return reasons
+
+
+def _book(state: State, call: Call) -> tuple[State, Answer]:
+    slot = state.slot(call.slot)
+    if slot is None:
+        return state, _refused(Refusal.UNKNOWN_CLASS)
+    usable = sorted(
+        (d for d in state.deposits if d.member == call.member and d.usable), key=lambda d: (d.position, d.id)
+    )
+    reasons = _slot_refusals(state, slot, call.member)
+    if not usable:
+        reasons.add(Refusal.NO_CLASSES)
+    if reasons:
+        return state, _refused(*reasons)
+    charged = replace(usable[0], remaining=usable[0].remaining - 1)
+    booking = Booking(call.creates, call.member, call.slot, charged.id)
+    state = replace(state.with_deposit(charged), bookings=(*state.bookings, booking))
+    return state, Answer(accepted=True, remaining=charged.remaining)
+
+
+def _give_back(state: State, booking: Booking) -> tuple[State, Answer]:
+    """Cancel a standing booking: the class returns to the deposit it came from, usable or not."""
+    deposit = state.deposit(booking.deposit)
+    state = state.with_booking(replace(booking, status=Status.CANCELLED))
+    state = state.with_deposit(replace(deposit, remaining=deposit.remaining + 1))
+    return state, Answer(accepted=True, given_back=1)
+
+
+def _cancel(state: State, call: Call, booking: Booking) -> tuple[State, Answer]:
+    if booking.status is Status.CANCELLED:
+        return state, Answer(accepted=True, given_back=0)
+    reasons = set()
+    if booking.status is not Status.CONFIRMED:
+        reasons.add(Refusal.NOT_CONFIRMED)
+    slot = state.slot(booking.slot)
+    # A member may not give a class back once it has begun; the front desk may (it has its reasons).
+    if slot is not None and slot.started and call.operation is Operation.CANCEL:
+        reasons.add(Refusal.PAST)
+    return (state, _refused(*reasons)) if reasons else _give_back(state, booking)
+
+
+def _reschedule(state: State, call: Call, booking: Booking) -> tuple[State, Answer]:
+    if booking.status is not Status.CONFIRMED:
+        return state, _refused(Refusal.NOT_CONFIRMED)
+    target = state.slot(call.slot)
+    if target is None:
+        return state, _refused(Refusal.UNKNOWN_CLASS)
+    reasons = _slot_refusals(state, target, booking.member)
+    source = state.slot(booking.slot)
+    if source is not None and source.started:
+        reasons.add(Refusal.PAST)
+    if reasons:
+        return state, _refused(*reasons)
+    moved = Booking(call.creates, booking.member, call.slot, booking.deposit)
+    state = state.with_booking(replace(booking, status=Status.CANCELLED))
+    state = replace(state, bookings=(*state.bookings, moved))
+    return state, Answer(accepted=True, remaining=state.deposit(booking.deposit).remaining)
+
+
+def _confirm(state: State, booking: Booking) -> tuple[State, Answer]:
+    if booking.status is Status.COMPLETED:
+        return state, Answer(accepted=True)
+    if booking.status is not Status.CONFIRMED:
+        return state, _refused(Refusal.NOT_CONFIRMED)
+    return state.with_booking(replace(booking, status=Status.COMPLETED)), Answer(accepted=True)
+
+
+def _credit(state: State, call: Call) -> tuple[State, Answer]:
+    if call.classes <= 0:
+        return state, _refused(Refusal.INVALID)
+    position = max((d.position for d in state.deposits if d.member == call.member), default=0) + 1
+    deposit = Deposit(call.creates, call.member, call.classes, position=position)
+    return replace(state, deposits=(*state.deposits, deposit)), Answer(accepted=True, remaining=call.classes)
+
+
+def _expire(state: State) -> tuple[State, Answer]:
+    due = [d for d in state.deposits if d.expired and d.active]
+    for deposit in due:
+        state = state.with_deposit(replace(deposit, active=False))
+    return state, Answer(accepted=True, affected=len(due))
+
+
+def apply(state: State, call: Call) -> tuple[State, Answer]:
+    """Let the studio answer one call.
+
+    Args:
+        state: what stands before the call.
+        call: who asks for what.
+
+    Returns:
+        The state afterwards (the same object's value when refused) and the answer.
+    """
+    if call.operation in (Operation.BOOK, Operation.CREDIT, Operation.EXPIRE):
+        if not _permitted(call, call.member):
+            return state, _refused(Refusal.NOT_ALLOWED)
+        if call.operation is Operation.BOOK:
+            return _book(state, call)
+        return _credit(state, call) if call.operation is Operation.CREDIT else _expire(state)
+    booking = state.booking(call.booking)
+    if booking is None:
+        return state, _refused(Refusal.UNKNOWN_BOOKING)
+    if not _permitted(call, booking.member):
+        # A studio may hide a stranger's booking altogether instead of naming the lack of permission.
+        return state, _refused(Refusal.NOT_ALLOWED, Refusal.UNKNOWN_BOOKING)
+    if call.operation is Operation.RESCHEDULE:
+        return _reschedule(state, call, booking)
+    if call.operation is Operation.CONFIRM:
+        return _confirm(state, booking)
+    return _cancel(state, call, booking)

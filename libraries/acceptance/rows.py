@@ -1,0 +1,178 @@
+"""Makes and removes the rows of a case: members, deposits, classes, places taken by others.
+
+Every id the suite makes begins with ``PREFIX`` and the run's own four digits, so that its rows can be told from
+everybody else's, also after a crash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
+
+from acceptance.errors import SuiteError
+from acceptance.times import LENGTH
+
+PREFIX = "acce97ab"
+EMAIL_DOMAIN = "acceptance.example.test"
+TRIES = 20
+MICROSECONDS_OF_A_MINUTE = 60_000_000
+CONTRACT = ("user_profiles", "pilates_schedule_slots", "pilates_deposits", "pilates_bookings")
+OCCUPANCY = "pilates_slots_with_occupancy"
+
+# The optional tables and the columns by which their rows belong to a case, most telling first.
+SIDE_TABLES = {
+    "pilates_calendar_outbox": ("booking_id", "user_id"),
+    "pilates_audit_log": ("user_id", "booking_id"),
+    "idempotency_keys": ("caller", "user_id"),
+}
+
+Catalogue = dict[str, set[str]]
+
+
+def read_catalogue(connection: Connection) -> Catalogue:
+    """Read which tables and views of the contract there are, with their columns.
+
+    Raises:
+        SuiteError: when a table the suite cannot do without is missing.
+    """
+    wanted = (*CONTRACT, OCCUPANCY, *SIDE_TABLES)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select table_name::text, array_agg(column_name::text) from information_schema.columns"
+            " where table_schema = 'public' and table_name = any(%s) group by table_name",
+            (list(wanted),),
+        )
+        catalogue = {name: set(columns) for name, columns in cursor.fetchall()}
+    missing = [name for name in (*CONTRACT, OCCUPANCY) if name not in catalogue]
+    if missing:
+        raise SuiteError(f"the database lacks {', '.join(missing)} in schema public; the suite cannot test without.")
+    return catalogue
+
+
+def row_id(run: str, *parts: object) -> str:
+    """Derive the id of a row: the same run and parts give the same UUID (version 8, RFC 9562).
+
+    Args:
+        run: the run's own four hexadecimal digits.
+        parts: what the row is, for example the case, "member" and 1.
+    """
+    digest = hashlib.sha256("/".join(map(str, (run, *parts))).encode()).hexdigest()
+    return str(uuid.UUID(f"{PREFIX}{run}8{digest[:3]}8{digest[3:18]}"))
+
+
+def insert(connection: Connection, catalogue: Catalogue, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, leaving out the columns that this target does not have."""
+    columns = [column for column in rows[0] if column in catalogue[table]]
+    places = ", ".join(f"({', '.join(['%s'] * len(columns))})" for _ in rows)
+    values = [row[column] for row in rows for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(f"insert into public.{table} ({', '.join(columns)}) values {places}", values)  # noqa: S608 - our own names
+
+
+def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime, capacity: int) -> datetime:
+    """Insert a class that starts within the minute from ``start``, and return its exact start.
+
+    Date and start time are unique among all classes; the microseconds keep parallel cases apart.
+
+    Raises:
+        SuiteError: when every try met a class that is there already.
+    """
+    for attempt in range(TRIES):
+        exact = start + timedelta(microseconds=_spread(slot_id, attempt))
+        row = {"id": slot_id, **_slot_times(exact), "max_capacity": capacity, "is_active": True}
+        try:
+            insert(connection, catalogue, "pilates_schedule_slots", [row])
+        except psycopg2.errors.UniqueViolation:
+            continue
+        return exact
+    raise SuiteError(f"no free start time was found near {start} in {TRIES} tries.")
+
+
+def move_slot(connection: Connection, slot_id: str, start: datetime) -> datetime:
+    """Give a class of the case another start, and return it exactly."""
+    exact = start + timedelta(microseconds=_spread(slot_id, TRIES))
+    update_slot(connection, slot_id, **_slot_times(exact))
+    return exact
+
+
+def update_slot(connection: Connection, slot_id: str, **values: Any) -> None:
+    """Change columns of a class of the case, as a manager would in the studio's own screens."""
+    settings = ", ".join(f"{column} = %s" for column in values)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"update public.pilates_schedule_slots set {settings} where id = %s",  # noqa: S608 - our own names
+            (*values.values(), slot_id),
+        )
+
+
+def remove_case(connection: Connection, catalogue: Catalogue, users: Iterable[str], slots: Iterable[str]) -> None:
+    """Remove every row of a case in one round trip."""
+    _remove(connection, catalogue, "= any(%(users)s::uuid[])", "= any(%(slots)s::uuid[])", list(users), list(slots))
+
+
+def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int]:
+    """Remove what runs left behind, and only that.
+
+    Args:
+        connection: a role that may delete.
+        run: the four digits of one run; None means every run.
+
+    Returns:
+        The number of members and classes removed, by table.
+    """
+    low = f"{PREFIX}-{run or '0000'}-0000-0000-000000000000"
+    high = f"{PREFIX}-{run or 'ffff'}-ffff-ffff-ffffffffffff"
+    catalogue = read_catalogue(connection)
+    counts = {}
+    with connection.cursor() as cursor:
+        for table, column in (("user_profiles", "user_id"), ("pilates_schedule_slots", "id")):
+            cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))  # noqa: S608
+            counts[table] = cursor.fetchone()[0]
+    between = "between %(low)s and %(high)s"
+    _remove(connection, catalogue, between, between, [], [], low=low, high=high)
+    return counts
+
+
+def _spread(slot_id: str, attempt: int) -> int:
+    digest = hashlib.sha256(f"{slot_id}/{attempt}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % MICROSECONDS_OF_A_MINUTE
+
+
+def _slot_times(start: datetime) -> dict[str, Any]:
+    end = (start.replace(tzinfo=None) + LENGTH).time()
+    if end <= start.time():
+        end = time.max
+    return {"date": start.date(), "start_time": start.time(), "end_time": end}
+
+
+def _remove(
+    connection: Connection,
+    catalogue: Catalogue,
+    of_user: str,
+    of_slot: str,
+    users: list[str],
+    slots: list[str],
+    **more: str,
+) -> None:
+    """Delete side tables first, then bookings, deposits, members and classes, so that no reference dangles."""
+    bookings = f"select id from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}"  # noqa: S608
+    belongs = {"user_id": of_user, "caller": of_user, "booking_id": f"in ({bookings})"}
+    statements = []
+    for table, columns in SIDE_TABLES.items():
+        conditions = [f"{column} {belongs[column]}" for column in columns if column in catalogue.get(table, ())]
+        if conditions:
+            statements.append(f"delete from public.{table} where {' or '.join(conditions)}")  # noqa: S608
+    statements += [
+        f"delete from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}",  # noqa: S608
+        f"delete from public.pilates_deposits where user_id {of_user}",  # noqa: S608
+        f"delete from public.user_profiles where user_id {of_user}",  # noqa: S608
+        f"delete from public.pilates_schedule_slots where id {of_slot}",  # noqa: S608
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(";\n".join(statements), {"users": users, "slots": slots, **more})

@@ -1,0 +1,177 @@
+"""What there is before a case acts: its people, their deposits, its classes; as rows and as the model's state."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from acceptance import client, rows
+from acceptance.bench import Bench
+from acceptance.client import Caller
+from acceptance.datafiles import devices, profiles
+from acceptance.errors import SuiteError
+from acceptance.model import Booking, Deposit, Slot, State, Status
+from acceptance.times import start_of
+
+PLAIN_DEVICE = "api"
+
+
+class Scene:
+    """The people and classes of one case, made as its scenario names them.
+
+    Args:
+        bench: the process's tools.
+        test_id: the case's id, the first word of the test's name.
+        seed: source of everything random in the case.
+    """
+
+    def __init__(self, bench: Bench, test_id: str, seed: int):
+        self.bench, self.test_id, self.seed = bench, test_id, seed
+        self.random = random.Random(seed)  # noqa: S311 - reproducible on purpose
+        self.attempt = uuid.uuid4().hex
+        self.people: dict[str, Caller] = {}
+        self.others: list[Caller] = []
+        self.slots: dict[str, str] = {}
+        self.starts: dict[str, datetime] = {}
+        self.state = State()
+        self.credited: dict[str, int] = {}
+        self.peak: dict[str, int] = {}
+        self.names: dict[str, str] = {}
+        self._count = 0
+
+    def add_profile(self, profile: str, device: str, zone: str) -> None:
+        """Make the member from a profile of ``data/users.yaml``, with that profile's deposits."""
+        if profile not in profiles():
+            raise SuiteError(f"there is no user profile {profile!r} in data/users.yaml.")
+        entry = profiles()[profile]
+        member = self._add_person("member", entry["role"], entry["name"], device, zone)
+        self._add_deposits(member, entry["deposits"])
+
+    def add_member(self, name: str, classes: int) -> Caller:
+        """Make a member with one deposit of so many classes."""
+        member = self._add_person(name, "user", f"Acceptance {name}", PLAIN_DEVICE, self.bench.target.environment.zone)
+        self._add_deposits(member, [{"classes": classes, "active": True, "expires": "+30d"}])
+        return member
+
+    def add_others(self, count: int, classes: int) -> None:
+        """Make further members, each with one deposit."""
+        first = len(self.others) + 1
+        self.others += [self.add_member(f"other-{n}", classes) for n in range(first, first + count)]
+
+    def add_slot(self, name: str, when: str, capacity: int) -> None:
+        """Make a class; ``name`` is "class" or "other class"."""
+        slot_id = rows.row_id(self.bench.run, self.test_id, self.attempt, name)
+        start = start_of(when, self.bench.now(), self.bench.target.environment.zone)
+        self.starts[name] = rows.insert_slot(self.bench.connection, self.bench.catalogue, slot_id, start, capacity)
+        self.slots[name] = slot_id
+        self.peak[slot_id] = capacity
+        started = start <= self.bench.now()
+        self.state = replace(self.state, slots=(*self.state.slots, Slot(slot_id, capacity, started=started)))
+
+    def take_places(self, count: int) -> None:
+        """Let other members hold places of the class, as rows made before the case begins."""
+        slot_id = self.slots["class"]
+        made = []
+        for number in range(count):
+            member = self._add_person(f"guest-{number + 1}", "user", f"Guest {number + 1}", PLAIN_DEVICE, "UTC")
+            user_id, deposit_id = member.user_id or "", self.new_id()
+            self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
+            made.append({"id": self.new_id(), "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id})
+        for row in made:
+            row["status"] = Status.CONFIRMED
+        rows.insert(self.bench.connection, self.bench.catalogue, "pilates_bookings", made)
+        taken = tuple(Booking(r["id"], r["user_id"], r["slot_id"], r["deposit_id"]) for r in made)
+        self.state = replace(self.state, bookings=(*self.state.bookings, *taken))
+
+    def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
+        """Change the class the way a manager does: another start, switched off, or fewer places."""
+        slot_id = self.slots["class"]
+        slot = self.state.slot(slot_id) or Slot(slot_id, capacity)
+        if when:
+            start = start_of(when, self.bench.now(), self.bench.target.environment.zone)
+            self.starts["class"] = rows.move_slot(self.bench.connection, slot_id, start)
+            slot = replace(slot, started=start <= self.bench.now())
+        if not active:
+            rows.update_slot(self.bench.connection, slot_id, is_active=False)
+            slot = replace(slot, active=False)
+        if capacity:
+            rows.update_slot(self.bench.connection, slot_id, max_capacity=capacity)
+            slot = replace(slot, capacity=capacity)
+        self.state = self.state.with_slot(slot)
+
+    def _add_person(self, name: str, role: str, full_name: str, device: str, zone: str) -> Caller:
+        if device not in devices():
+            raise SuiteError(f"there is no device {device!r} in data/devices.yaml; known: {', '.join(devices())}.")
+        user_id = self.new_id()
+        self.bench.add_user(user_id, role, full_name)
+        person = Caller(name, role, user_id, devices()[device], zone, client.token(self.bench.target, user_id))
+        self.people[name] = person
+        self.names[user_id] = "the member" if name == "member" else name
+        return person
+
+    def _add_deposits(self, member: Caller, deposits: list[dict[str, Any]]) -> None:
+        now = self.bench.now()
+        ends = [_expiry(entry.get("expires"), now) for entry in deposits]
+        order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))
+        for number, entry in enumerate(deposits):
+            self._add_deposit_row(
+                member.user_id or "",
+                self.new_id(),
+                entry["classes"],
+                entry["classes"],
+                active=entry.get("active", True),
+                expires=ends[number],
+                position=order.index(number),
+            )
+
+    def _add_deposit_row(
+        self,
+        user_id: str,
+        deposit_id: str,
+        credited: int,
+        remaining: int,
+        *,
+        active: bool,
+        expires: datetime | None,
+        position: int,
+    ) -> None:
+        now = self.bench.now()
+        row = {
+            "id": deposit_id,
+            "user_id": user_id,
+            "deposit_remaining": remaining,
+            "classes_credited": credited,
+            "is_active": active,
+            "credited_at": now - timedelta(days=60) + timedelta(seconds=position),
+            "expires_at": expires,
+        }
+        rows.insert(self.bench.connection, self.bench.catalogue, "pilates_deposits", [row])
+        self.credited[deposit_id] = credited
+        expired = expires is not None and expires <= now
+        deposit = Deposit(deposit_id, user_id, remaining, active, expired, position)
+        self.state = replace(self.state, deposits=(*self.state.deposits, deposit))
+
+    def number(self) -> int:
+        """Count on: every id, key and name of the case comes from one counter."""
+        self._count += 1
+        return self._count
+
+    def new_id(self) -> str:
+        """Return the id for the next row of the case."""
+        return rows.row_id(self.bench.run, self.test_id, self.attempt, self.number())
+
+
+def _expiry(words: str | None, now: datetime) -> datetime | None:
+    """Turn "+30d", "-1d" or "+2h" into an instant; None stays None: it never expires."""
+    if words is None:
+        return None
+    unit = {"d": timedelta(days=1), "h": timedelta(hours=1)}.get(words[-1:])
+    try:
+        if unit is None:
+            raise ValueError
+        return now + int(words[:-1]) * unit
+    except ValueError:
+        raise SuiteError(f"a deposit cannot expire {words!r}; say for example '+30d', '-1d' or '+2h'.") from None

@@ -1,0 +1,70 @@
+"""What the database holds for one case, read in one statement and so at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
+
+# The seed's checks read these rows; RLS does not apply to the suite's own connection.
+QUERY = """
+with of_users as (select unnest(%(users)s::uuid[]) as id), of_slots as (select unnest(%(slots)s::uuid[]) as id)
+select json_build_object(
+  'at', clock_timestamp(),
+  'users', (select coalesce(json_agg(json_build_object('user_id', u.user_id, 'role', u.role) order by u.user_id), '[]')
+            from public.user_profiles u where u.user_id in (select id from of_users)),
+  'deposits', (select coalesce(json_agg(d order by d.id), '[]')
+               from public.pilates_deposits d where d.user_id in (select id from of_users)),
+  'bookings', (select coalesce(json_agg(b order by b.created_at, b.id), '[]')
+               from public.pilates_bookings b
+               where b.user_id in (select id from of_users) or b.slot_id in (select id from of_slots)),
+  'slots', (select coalesce(json_agg(s order by s.id), '[]')
+            from public.pilates_schedule_slots s where s.id in (select id from of_slots)),
+  'occupancy', (select coalesce(json_agg(o order by o.slot_id), '[]')
+                from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots))
+)::text
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows of a case as plain dictionaries, as the database writes them to JSON."""
+
+    at: str
+    users: list[dict[str, Any]]
+    deposits: list[dict[str, Any]]
+    bookings: list[dict[str, Any]]
+    slots: list[dict[str, Any]]
+    occupancy: list[dict[str, Any]]
+
+    def booking(self, booking_id: str) -> dict[str, Any] | None:
+        """Return the booking row of that id, or None."""
+        return next((row for row in self.bookings if row["id"] == booking_id), None)
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return everything that a refused call must leave alone.
+
+        ``is_active`` of a deposit past its expiry is left out: the studio's own expiry run may switch it off at
+        any time, also while this case runs.
+        """
+        deposits = [
+            {k: v for k, v in d.items() if not (k == "is_active" and d["expires_at"] and d["expires_at"] < self.at)}
+            for d in self.deposits
+        ]
+        return {"deposits": deposits, "bookings": self.bookings, "slots": self.slots, "occupancy": self.occupancy}
+
+
+def take(connection: Connection, users: Iterable[str], slots: Iterable[str]) -> Snapshot:
+    """Read all rows of a case.
+
+    Args:
+        connection: a role that sees every row.
+        users: the ids of the case's members and staff.
+        slots: the ids of its classes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(QUERY, {"users": list(users), "slots": list(slots)})
+        return Snapshot(**orjson.loads(cursor.fetchone()[0]))

@@ -1,0 +1,62 @@
+*** Settings ***
+Documentation    Two people act at the same moment. Whatever the order, no class may be lost or given away.
+
+Resource         ../../resources/studio.resource
+
+Test Setup       The case begins
+Test Teardown    The case ends
+
+Test Tags        category-priority    priority-p0    concurrency
+
+
+*** Test Cases ***
+T-CONC-001 Member cancels while the front desk removes the booking
+    [Documentation]    Protects from: both give the class back, and the member has one class too many.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    When at the same time
+    ...    the member cancels the booking
+    ...    10 ms later
+    ...    the front desk removes the booking
+    Then the answers fit one order of the calls
+    And 10 classes are left
+    And no booking stands in the calendar
+    And no class is lost or given away
+
+T-CONC-002 Twelve members want the last place
+    [Documentation]    Protects from: more people in the room than there are places, or a class paid for no place.
+    Given a member with 1 class left
+    And a class tomorrow at 10:00 with 4 places
+    And 3 places are taken
+    And 12 other members with 1 class each
+    When all other members book the class at once
+    Then exactly 1 of them is accepted
+    And the class has 4 places taken
+    And the answers fit one order of the calls
+    And no class is lost or given away
+
+T-CONC-003 One last class and two taps
+    [Documentation]    Protects from: the deposit goes below zero, or one booking is paid twice.
+    Given a member with 1 class left
+    And a class tomorrow at 10:00 with 4 places
+    When at the same time
+    ...    the member books the class
+    ...    the member books the class
+    Then exactly 1 of them is accepted
+    And 0 classes are left
+    And the class has 1 place taken
+    And the answers fit one order of the calls
+    And no class is lost or given away
+
+T-CONC-004 Two cancellations give one class back
+    [Documentation]    Protects from: each of two taps on "cancel" gives a class back.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    When at the same time
+    ...    the member cancels the booking
+    ...    the member cancels the booking on web-chrome
+    Then the answers fit one order of the calls
+    And 5 classes are left
+    And no class is lost or given away

@@ -1,0 +1,102 @@
+"""Each invariant is shown one small history that breaks it, and must say so; the sound history breaks none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from acceptance import invariants
+from acceptance.client import Caller, Outcome, Reply
+from acceptance.datafiles import Device
+from acceptance.history import Done
+from acceptance.invariants import Facts, View
+from acceptance.model import Call, Operation
+from acceptance.snapshot import Snapshot
+
+PHONE = Device("android", "Android", {}, 1, 1, 1, frozenset(), False)
+MEMBER = Caller("member", "user", "anna", PHONE, "UTC")
+
+
+def deposit(remaining: int, name: str = "paid") -> dict[str, Any]:
+    return {"id": name, "user_id": "anna", "deposit_remaining": remaining, "is_active": True, "expires_at": None}
+
+
+def booking(name: str = "b1", status: str = "confirmed", user: str = "anna", slot: str = "ten") -> dict[str, Any]:
+    return {"id": name, "user_id": user, "slot_id": slot, "status": status, "deposit_id": "paid"}
+
+
+def rows(deposits: list, bookings: list, shown: int | None = None) -> Snapshot:
+    count = sum(1 for row in bookings if row["status"] == "confirmed") if shown is None else shown
+    slots = [{"id": "ten", "max_capacity": 2, "is_active": True}]
+    occupancy = [{"slot_id": "ten", "booked_count": count, "max_capacity": 2}]
+    return Snapshot("2030-01-01", [{"user_id": "anna", "role": "user"}], deposits, bookings, slots, occupancy)
+
+
+def done(operation: Operation, body: Any, outcome: Outcome = Outcome.ACCEPTED, **parameters: str) -> Done:
+    call = Call(operation, "anna", member="anna", slot="ten", creates="made")
+    return Done(call, MEMBER, "/rpc/x", parameters, "key", Reply(outcome, 200, body))
+
+
+BOOKED = done(Operation.BOOK, {"booking_id": "b1", "deposit_remaining": 4}, p_user_id="anna", p_slot_id="ten")
+CANCELLED = done(Operation.CANCEL, 1, p_booking_id="b1", p_user_id="anna")
+REFUSED = done(Operation.BOOK, {"message": "full"}, Outcome.REFUSED, p_user_id="anna", p_slot_id="ten")
+EMPTY, FULL = rows([deposit(5)], []), rows([deposit(4)], [booking()])
+SOUND = Facts(EMPTY, FULL, [[BOOKED]], {"paid": 5}, {"anna": "the member"}, {"ten": 2})
+
+
+def test_a_sound_history_breaks_nothing() -> None:
+    assert invariants.check(SOUND) == []
+
+
+BROKEN = {
+    "I1 no row": ("I1", replace(SOUND, after=rows([deposit(4)], []))),
+    "I1 wrong status": ("I1", replace(SOUND, steps=[[BOOKED], [CANCELLED]])),
+    "I1 another class": ("I1", replace(SOUND, after=rows([deposit(4)], [booking(slot="nine")]))),
+    "I2 lost": ("I2", replace(SOUND, after=rows([deposit(3)], [booking()]))),
+    "I2 given away": ("I2", replace(SOUND, after=rows([deposit(5)], [booking()]))),
+    "I2 wrong deposit": (
+        "I2",
+        replace(SOUND, credited={"paid": 5, "other": 5}, after=rows([deposit(5), deposit(4, "other")], [booking()])),
+    ),
+    "I3 counter": ("I3", replace(SOUND, after=rows([deposit(4)], [booking()], shown=0))),
+    "I3 overbooked": ("I3", replace(SOUND, peak={"ten": 0})),
+    "I4 member": ("I4", replace(SOUND, after=rows([deposit(4)], [booking(), booking("b2", user="ghost")]))),
+    "I4 class": ("I4", replace(SOUND, after=rows([deposit(4)], [booking(), booking("b2", slot="ghost")]))),
+    "I5": ("I5", replace(SOUND, after=rows([deposit(3)], [booking(), booking("b2")]))),
+    "I6": ("I6", replace(SOUND, after=rows([deposit(-1)], [booking()]))),
+    "I7 remaining": ("I7", replace(SOUND, after=rows([deposit(3)], [booking()]))),
+    "I7 booking": ("I7", replace(SOUND, after=rows([deposit(4)], [booking("b9")]))),
+    "I7 given back": (
+        "I7",
+        replace(
+            SOUND,
+            before=FULL,
+            after=rows([deposit(4)], [booking(status="cancelled")]),
+            steps=[[BOOKED], [CANCELLED]],
+        ),
+    ),
+    "I8 hidden": ("I8", replace(SOUND, views=[View("the member", "pilates_bookings", True, [])])),
+    "I8 refused": ("I8", replace(SOUND, views=[View("the member", "pilates_bookings", True, None)])),
+    "I8 leaked": ("I8", replace(SOUND, views=[View("a stranger", "pilates_bookings", False, [booking()])])),
+    "I8 stale": ("I8", replace(SOUND, views=[View("the member", "pilates_deposits", True, [deposit(5)])])),
+    "I11 other answer": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=REFUSED)]])),
+    "I11 acted again": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=BOOKED)]])),
+    "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),
+    "I13 no order": ("I13", replace(SOUND, explained=False)),
+    "I13 not judged": ("I13", replace(SOUND, explained=None)),
+}
+
+
+@pytest.mark.parametrize(("name", "facts"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_history_is_named(name: str, facts: Facts) -> None:
+    assert name in {breach.invariant for breach in invariants.check(facts)}
+
+
+def test_every_check_is_shown_broken() -> None:
+    assert {name for name, _ in BROKEN.values()} == set(invariants.CHECKS)
+
+
+def test_a_lost_class_is_said_in_words() -> None:
+    breaches = invariants.check(replace(SOUND, after=rows([deposit(3)], [booking()])))
+    assert any("1 class lost" in str(breach) and str(breach).startswith("P0 I2") for breach in breaches)
