@@ -1,0 +1,1 @@
+"""The tools: command line, generator, reporting, the reference studio, mutants and self-tests."""

@@ -75,16 +75,11 @@ class Bench:
         """Return the process's own member of staff of a role, making the row on first use."""
         if role not in self._staff:
             user_id = rows.row_id(self.run, "staff", uuid.uuid4(), role)
-            self.add_user(user_id, role, f"Acceptance {role}")
+            row = rows.user(user_id, role, f"Acceptance {role}")
+            rows.insert(self.connection, self.catalogue, [row])
             device, zone = devices()[STAFF_DEVICE], self.target.environment.zone
             self._staff[role] = Caller(role, role, user_id, device, zone, token(self.target, user_id))
         return self._staff[role]
-
-    def add_user(self, user_id: str, role: str, name: str) -> None:
-        """Make the row of a member or of staff."""
-        email = f"acceptance+{user_id}@{rows.EMAIL_DOMAIN}"
-        row = {"user_id": user_id, "email": email, "role": role, "full_name": name}
-        rows.insert(self.connection, self.catalogue, "user_profiles", [row])
 
     def together(self, tasks: list[Callable[[requests.Session], Reply]]) -> list[Reply]:
         """Run tasks at once, each in a thread with its own HTTP session, and return their replies in order."""

@@ -66,13 +66,28 @@ def row_id(run: str, *parts: object) -> str:
     return str(uuid.UUID(f"{PREFIX}{run}8{digest[:3]}8{digest[3:18]}"))
 
 
-def insert(connection: Connection, catalogue: Catalogue, table: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, leaving out the columns that this target does not have."""
-    columns = [column for column in rows[0] if column in catalogue[table]]
-    places = ", ".join(f"({', '.join(['%s'] * len(columns))})" for _ in rows)
-    values = [row[column] for row in rows for column in columns]
+def user(user_id: str, role: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Make the row of a member or of staff."""
+    email = f"acceptance+{user_id}@{EMAIL_DOMAIN}"
+    return "user_profiles", {"user_id": user_id, "email": email, "role": role, "full_name": name}
+
+
+def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Insert rows in the order given, in one round trip and one transaction.
+
+    Args:
+        connection: in autocommit.
+        catalogue: columns that this target does not have are left out.
+        made: pairs of a table and a row.
+    """
+    statements, values = [], []
+    for table, row in made:
+        columns = [column for column in row if column in catalogue[table]]
+        places = ", ".join(["%s"] * len(columns))
+        statements.append(f"insert into public.{table} ({', '.join(columns)}) values ({places})")  # noqa: S608
+        values += [row[column] for column in columns]
     with connection.cursor() as cursor:
-        cursor.execute(f"insert into public.{table} ({', '.join(columns)}) values {places}", values)  # noqa: S608 - our own names
+        cursor.execute(";\n".join(statements), values)
 
 
 def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime, capacity: int) -> datetime:
@@ -87,7 +102,7 @@ def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, star
         exact = start + timedelta(microseconds=_spread(slot_id, attempt))
         row = {"id": slot_id, **_slot_times(exact), "max_capacity": capacity, "is_active": True}
         try:
-            insert(connection, catalogue, "pilates_schedule_slots", [row])
+            insert(connection, catalogue, [("pilates_schedule_slots", row)])
         except psycopg2.errors.UniqueViolation:
             continue
         return exact

@@ -68,6 +68,7 @@ class RunningCase(Scene):
         self.changed = False
         self.explained: bool | None = True
         self._aliases: dict[str, str] = {}
+        self._raised = 0
 
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class as a manager does, and forget the rows read before."""
@@ -230,11 +231,12 @@ class RunningCase(Scene):
 
     def snapshot(self) -> snapshot.Snapshot:
         """Read the case's rows now."""
+        self.insert()
         users = [person.user_id for person in self.people.values() if person.user_id]
         return snapshot.take(self.bench.connection, users, self.slots.values())
 
     def _before(self) -> snapshot.Snapshot:
-        if self.last is None:
+        if self.last is None or self.waiting:
             self.last = self.snapshot()
         if self.first is None:
             self.first = self.last
@@ -271,14 +273,16 @@ class RunningCase(Scene):
         return Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [])
 
     def expect(self, holds: bool, sentence: str) -> None:
-        """Raise what broke so far, led by a scenario's own expectation where that does not hold.
+        """Raise what broke and was not raised yet, with a scenario's own expectation where that does not hold.
 
         Raises:
             BrokenPromise: names every breach, the case, its seed and trace, and how to run it again.
         """
-        if holds and not self.breaches:
+        news = self.breaches[self._raised :]
+        if holds and not news:
             return
-        lines = [str(breach) for breach in self.breaches]
+        self._raised = len(self.breaches)
+        lines = [str(breach) for breach in news]
         if not holds:
             lines.append(sentence)
         lines.append(f"Case {self.test_id}, seed {self.seed}, trace {self.trace_id}.")

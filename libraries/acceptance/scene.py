@@ -6,6 +6,7 @@ import random
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from acceptance import client, rows
@@ -40,7 +41,25 @@ class Scene:
         self.credited: dict[str, int] = {}
         self.peak: dict[str, int] = {}
         self.names: dict[str, str] = {}
+        self.made: list[tuple[str, dict[str, Any]]] = []
+        self._inserted = 0
         self._count = 0
+
+    @cached_property
+    def now(self) -> datetime:
+        """The database's instant at which the scene was begun; all its times count from it."""
+        return self.bench.now()
+
+    @property
+    def waiting(self) -> list[tuple[str, dict[str, Any]]]:
+        """The rows that are not written yet."""
+        return self.made[self._inserted :]
+
+    def insert(self) -> None:
+        """Write the waiting rows, in one round trip."""
+        if self.waiting:
+            rows.insert(self.bench.connection, self.bench.catalogue, self.waiting)
+            self._inserted = len(self.made)
 
     def add_profile(self, profile: str, device: str, zone: str) -> None:
         """Make the member from a profile of ``data/users.yaml``, with that profile's deposits."""
@@ -64,36 +83,33 @@ class Scene:
     def add_slot(self, name: str, when: str, capacity: int) -> None:
         """Make a class; ``name`` is "class" or "other class"."""
         slot_id = rows.row_id(self.bench.run, self.test_id, self.attempt, name)
-        start = start_of(when, self.bench.now(), self.bench.target.environment.zone)
+        start = start_of(when, self.now, self.bench.target.environment.zone)
         self.starts[name] = rows.insert_slot(self.bench.connection, self.bench.catalogue, slot_id, start, capacity)
         self.slots[name] = slot_id
         self.peak[slot_id] = capacity
-        started = start <= self.bench.now()
+        started = start <= self.now
         self.state = replace(self.state, slots=(*self.state.slots, Slot(slot_id, capacity, started=started)))
 
     def take_places(self, count: int) -> None:
         """Let other members hold places of the class, as rows made before the case begins."""
         slot_id = self.slots["class"]
-        made = []
         for number in range(count):
             member = self._add_person(f"guest-{number + 1}", "user", f"Guest {number + 1}", PLAIN_DEVICE, "UTC")
-            user_id, deposit_id = member.user_id or "", self.new_id()
+            user_id, deposit_id, booking_id = member.user_id or "", self.new_id(), self.new_id()
             self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
-            made.append({"id": self.new_id(), "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id})
-        for row in made:
-            row["status"] = Status.CONFIRMED
-        rows.insert(self.bench.connection, self.bench.catalogue, "pilates_bookings", made)
-        taken = tuple(Booking(r["id"], r["user_id"], r["slot_id"], r["deposit_id"]) for r in made)
-        self.state = replace(self.state, bookings=(*self.state.bookings, *taken))
+            row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
+            self.made.append(("pilates_bookings", {**row, "status": Status.CONFIRMED}))
+            taken = Booking(booking_id, user_id, slot_id, deposit_id)
+            self.state = replace(self.state, bookings=(*self.state.bookings, taken))
 
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class the way a manager does: another start, switched off, or fewer places."""
         slot_id = self.slots["class"]
         slot = self.state.slot(slot_id) or Slot(slot_id, capacity)
         if when:
-            start = start_of(when, self.bench.now(), self.bench.target.environment.zone)
+            start = start_of(when, self.now, self.bench.target.environment.zone)
             self.starts["class"] = rows.move_slot(self.bench.connection, slot_id, start)
-            slot = replace(slot, started=start <= self.bench.now())
+            slot = replace(slot, started=start <= self.now)
         if not active:
             rows.update_slot(self.bench.connection, slot_id, is_active=False)
             slot = replace(slot, active=False)
@@ -106,14 +122,14 @@ class Scene:
         if device not in devices():
             raise SuiteError(f"there is no device {device!r} in data/devices.yaml; known: {', '.join(devices())}.")
         user_id = self.new_id()
-        self.bench.add_user(user_id, role, full_name)
+        self.made.append(rows.user(user_id, role, full_name))
         person = Caller(name, role, user_id, devices()[device], zone, client.token(self.bench.target, user_id))
         self.people[name] = person
         self.names[user_id] = "the member" if name == "member" else name
         return person
 
     def _add_deposits(self, member: Caller, deposits: list[dict[str, Any]]) -> None:
-        now = self.bench.now()
+        now = self.now
         ends = [_expiry(entry.get("expires"), now) for entry in deposits]
         order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))
         for number, entry in enumerate(deposits):
@@ -138,7 +154,7 @@ class Scene:
         expires: datetime | None,
         position: int,
     ) -> None:
-        now = self.bench.now()
+        now = self.now
         row = {
             "id": deposit_id,
             "user_id": user_id,
@@ -148,7 +164,7 @@ class Scene:
             "credited_at": now - timedelta(days=60) + timedelta(seconds=position),
             "expires_at": expires,
         }
-        rows.insert(self.bench.connection, self.bench.catalogue, "pilates_deposits", [row])
+        self.made.append(("pilates_deposits", row))
         self.credited[deposit_id] = credited
         expired = expires is not None and expires <= now
         deposit = Deposit(deposit_id, user_id, remaining, active, expired, position)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from acceptance import invariants
 from acceptance.client import Caller, Outcome, Reply
 from acceptance.datafiles import Device

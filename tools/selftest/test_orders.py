@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from acceptance.client import Outcome
 from acceptance.errors import SuiteError
 from acceptance.model import Booking, Call, Deposit, Operation, Refusal, Slot, State, Status
