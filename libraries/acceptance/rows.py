@@ -84,7 +84,7 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
     for table, row in made:
         columns = [column for column in row if column in catalogue[table]]
         places = ", ".join(["%s"] * len(columns))
-        statements.append(f"insert into public.{table} ({', '.join(columns)}) values ({places})")  # noqa: S608
+        statements.append(f"insert into public.{table} ({', '.join(columns)}) values ({places})")
         values += [row[column] for column in columns]
     with connection.cursor() as cursor:
         cursor.execute(";\n".join(statements), values)
@@ -121,7 +121,7 @@ def update_slot(connection: Connection, slot_id: str, **values: Any) -> None:
     settings = ", ".join(f"{column} = %s" for column in values)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"update public.pilates_schedule_slots set {settings} where id = %s",  # noqa: S608 - our own names
+            f"update public.pilates_schedule_slots set {settings} where id = %s",
             (*values.values(), slot_id),
         )
 
@@ -147,7 +147,7 @@ def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int
     counts = {}
     with connection.cursor() as cursor:
         for table, column in (("user_profiles", "user_id"), ("pilates_schedule_slots", "id")):
-            cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))  # noqa: S608
+            cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))
             counts[table] = cursor.fetchone()[0]
     between = "between %(low)s and %(high)s"
     _remove(connection, catalogue, between, between, [], [], low=low, high=high)
@@ -176,18 +176,18 @@ def _remove(
     **more: str,
 ) -> None:
     """Delete side tables first, then bookings, deposits, members and classes, so that no reference dangles."""
-    bookings = f"select id from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}"  # noqa: S608
+    bookings = f"select id from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}"
     belongs = {"user_id": of_user, "caller": of_user, "booking_id": f"in ({bookings})"}
     statements = []
     for table, columns in SIDE_TABLES.items():
         conditions = [f"{column} {belongs[column]}" for column in columns if column in catalogue.get(table, ())]
         if conditions:
-            statements.append(f"delete from public.{table} where {' or '.join(conditions)}")  # noqa: S608
+            statements.append(f"delete from public.{table} where {' or '.join(conditions)}")
     statements += [
-        f"delete from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}",  # noqa: S608
-        f"delete from public.pilates_deposits where user_id {of_user}",  # noqa: S608
-        f"delete from public.user_profiles where user_id {of_user}",  # noqa: S608
-        f"delete from public.pilates_schedule_slots where id {of_slot}",  # noqa: S608
+        f"delete from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}",
+        f"delete from public.pilates_deposits where user_id {of_user}",
+        f"delete from public.user_profiles where user_id {of_user}",
+        f"delete from public.pilates_schedule_slots where id {of_slot}",
     ]
     with connection.cursor() as cursor:
         cursor.execute(";\n".join(statements), {"users": users, "slots": slots, **more})

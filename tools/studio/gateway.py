@@ -1,0 +1,485 @@
+"""A faithful subset of PostgREST 14 in front of a PostgreSQL database: one transaction per request.
+
+    PILATES_JWT_SECRET=... python -m tools.studio.gateway --database-url postgresql://... --port 3000
+
+What a request may do is decided by PostgreSQL alone: the token's role, grants and row-level security. Behaviour
+and wording follow docs.postgrest.org (references: errors, transactions, auth, api).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+import jwt
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tools.studio import queries, schema_cache
+from tools.studio.queries import RequestError, Statement, literal
+
+POOL_WAIT_SECONDS = 10
+RELOAD_SECONDS = 1.0
+SLOWEST_START_SECONDS = 15
+PREFIX = "/rest/v1"
+OBJECT = "application/vnd.pgrst.object+json"
+METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
+
+# https://docs.postgrest.org/en/v14/references/errors.html: first exact codes, then classes of codes.
+STATUS_OF_CODE = {"23503": 409, "23505": 409, "25006": 405, "42883": 404, "42P01": 404, "42P17": 500, "P0001": 400}
+STATUS_OF_CLASS = {
+    "08": 503,
+    "09": 500,
+    "0L": 403,
+    "0P": 403,
+    "25": 500,
+    "28": 403,
+    "2D": 500,
+    "38": 500,
+    "39": 500,
+    "3B": 500,
+    "40": 500,
+    "53": 503,
+    "54": 500,
+    "55": 500,
+    "57": 500,
+    "58": 500,
+    "F0": 500,
+    "HV": 500,
+    "P0": 500,
+    "XX": 500,
+}
+
+
+@dataclass
+class Gateway:
+    """What the requests share."""
+
+    database_url: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    schema: str
+    anon_role: str
+    pool_size: int
+    pool: asyncpg.Pool = field(init=False)
+    cache: schema_cache.SchemaCache = field(init=False)
+    _loaded: float = 0.0
+    _listener: asyncpg.Connection | None = None
+
+    async def start(self) -> None:
+        """Open the pool and read the schema cache; NOTIFY pgrst reads it again."""
+        self.pool = await asyncpg.create_pool(
+            self.database_url, min_size=1, max_size=self.pool_size, reset=_nothing_to_reset, timeout=POOL_WAIT_SECONDS
+        )
+        await self.reload()
+        self._listener = await asyncpg.connect(self.database_url)
+        await self._listener.add_listener("pgrst", lambda *_: asyncio.ensure_future(self.reload()))
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        if self._listener is not None:
+            await self._listener.close()
+        await self.pool.close()
+
+    async def reload(self) -> None:
+        """Read the schema cache."""
+        async with self.pool.acquire() as connection:
+            self.cache = await schema_cache.load(connection, self.schema)
+        self._loaded = time.monotonic()
+
+    async def reload_if_old(self) -> bool:
+        """Read the schema cache once more when a name was not found, but not for every such request."""
+        if time.monotonic() - self._loaded < RELOAD_SECONDS:
+            return False
+        await self.reload()
+        return True
+
+
+async def _nothing_to_reset(_connection: asyncpg.Connection) -> None:
+    """Do nothing: everything a request sets is local to its transaction, so a round trip is spared."""
+
+
+@dataclass
+class Preferences:
+    """The request header Prefer, as far as it is understood."""
+
+    values: dict[str, str]
+
+    @classmethod
+    def of(cls, request: Request) -> Preferences:
+        """Read all Prefer headers; the first of two equal names wins, as RFC 7240 says."""
+        values: dict[str, str] = {}
+        for item in ",".join(request.headers.getlist("prefer")).split(","):
+            name, _, value = item.strip().partition("=")
+            values.setdefault(name, value)
+        return cls(values)
+
+    def applied(self, *names: str) -> dict[str, str]:
+        """Say which of them were applied."""
+        there = [f"{name}={self.values[name]}" for name in names if self.values.get(name)]
+        return {"Preference-Applied": ", ".join(there)} if there else {}
+
+
+def claims_of(gateway: Gateway, request: Request) -> dict[str, object]:
+    """Check the bearer token and return its claims; the anonymous role's where there is none.
+
+    Raises:
+        RequestError: 401 with PGRST301 (cannot be decoded), PGRST302 or PGRST303 (claims do not hold).
+    """
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if not header or scheme.lower() != "bearer":
+        return {"role": gateway.anon_role}
+    if not token.strip():
+        raise RequestError(401, "PGRST301", "Empty JWT is sent in Authorization header")
+    try:
+        claims: dict[str, object] = jwt.decode(
+            token.strip(), gateway.jwt_secret, algorithms=["HS256"], options={"verify_aud": False}, leeway=30
+        )
+    except jwt.ExpiredSignatureError:
+        raise RequestError(401, "PGRST303", "JWT expired") from None
+    except (jwt.ImmatureSignatureError, jwt.InvalidIssuedAtError):
+        raise RequestError(401, "PGRST303", "JWT not yet valid") from None
+    except jwt.InvalidTokenError:
+        raise RequestError(
+            401, "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
+        ) from None
+    claims.setdefault("role", gateway.anon_role)
+    return claims
+
+
+def opening(request: Request, claims: dict[str, object], schema: str, zone: str | None) -> str:
+    """Write the statements that open a request's transaction: one round trip for all of its settings."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+    headers.pop("authorization", None)
+    settings = {
+        "role": str(claims["role"]),
+        "search_path": f"{queries.identifier(schema)}, public",
+        "request.jwt.claims": orjson.dumps(claims).decode(),
+        "request.headers": orjson.dumps(headers).decode(),
+        "request.method": request.method,
+        "request.path": request.url.path,
+    }
+    if zone:
+        settings["timezone"] = zone
+    calls = ", ".join(f"set_config({literal(name)}, {literal(value)}, true)" for name, value in settings.items())
+    mode = "read only" if request.method in ("GET", "HEAD") else "read write"
+    return f"begin isolation level read committed {mode}; select {calls}"
+
+
+async def run(
+    gateway: Gateway, request: Request, claims: dict[str, object], statement: Statement, zone: str | None, expect: str
+) -> tuple[asyncpg.Record, str, str]:
+    """Run a statement in a transaction of its own and return its row and the settings response.status and .headers.
+
+    The answer exists only once COMMIT has succeeded: a deferred constraint that fails there is an error too.
+    """
+    async with gateway.pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        try:
+            await connection.execute(opening(request, claims, gateway.schema, zone))
+            sql = f"{statement.sql}"
+            row = await connection.fetchrow(sql, *statement.parameters)
+            if expect == "object" and row["count"] != 1:
+                raise _not_one_row(row["count"])
+            said = (
+                await connection.fetchrow(
+                    "select current_setting('response.status', true) as status,"
+                    " current_setting('response.headers', true) as headers"
+                )
+                if request.url.path.removeprefix(PREFIX).startswith("/rpc/")
+                else None
+            )
+            await connection.execute("commit")
+        except BaseException:
+            if not connection.is_closed():
+                await connection.execute("rollback")
+            raise
+        return row, (said["status"] if said else "") or "", (said["headers"] if said else "") or ""
+
+
+def _not_one_row(count: int) -> RequestError:
+    return RequestError(
+        406, "PGRST116", "Cannot coerce the result to a single JSON object", f"The result contains {count} rows"
+    )
+
+
+async def answer(gateway: Gateway, request: Request) -> Response:
+    """Answer one request."""
+    claims = claims_of(gateway, request)
+    try:
+        return await _answer(gateway, request, claims)
+    except RequestError as error:
+        if error.code not in ("PGRST202", "PGRST205", "PGRST204") or not await gateway.reload_if_old():
+            raise
+        return await _answer(gateway, request, claims)
+
+
+async def _answer(gateway: Gateway, request: Request, claims: dict[str, object]) -> Response:
+    path = request.url.path.removeprefix(PREFIX).strip("/")
+    preferences = Preferences.of(request)
+    zone = await _known_zone(gateway, preferences.values.get("timezone"))
+    wants_object = OBJECT in request.headers.get("accept", "")
+    if path.startswith("rpc/"):
+        statement = await _call_statement(gateway, request, path.removeprefix("rpc/"))
+        status, representation = 200, True
+    else:
+        if not path or "/" in path:
+            raise RequestError(404, "PGRST125", "Invalid path specified in request URL")
+        statement, status, representation = await _table_statement(gateway, request, path, preferences)
+    expect = "object" if wants_object and representation and not path.startswith("rpc/") else "rows"
+    row, set_status, set_headers = await run(gateway, request, claims, statement, zone, expect)
+    headers = preferences.applied("return", "resolution", "count") | (
+        {"Preference-Applied": f"timezone={zone}"} if zone else {}
+    )
+    body = row["body"]
+    if expect == "object":
+        body = body[1:-1]
+    if not path.startswith("rpc/"):
+        headers["Content-Range"] = _content_range(request, row)
+    if set_headers:
+        headers |= {name: value for item in orjson.loads(set_headers) for name, value in item.items()}
+    if set_status:
+        status = int(set_status)
+    if body == "" and status == 200:
+        status = 204
+    media = OBJECT if expect == "object" else "application/json"
+    content = b"" if request.method == "HEAD" else body.encode()
+    return Response(content, status, headers, f"{media}; charset=utf-8" if body else None)
+
+
+def _content_range(request: Request, row: asyncpg.Record) -> str:
+    count, total = row["count"], row.get("total")
+    if request.method not in ("GET", "HEAD"):
+        return "*/*"
+    start = int(request.query_params.get("offset", 0))
+    span = f"{start}-{start + count - 1}" if count else "*"
+    return f"{span}/{'*' if total is None else total}"
+
+
+async def _known_zone(gateway: Gateway, zone: str | None) -> str | None:
+    """Return a preferred time zone that PostgreSQL knows; as in PostgREST others are ignored."""
+    if not zone:
+        return None
+    if zone not in _ZONES:
+        async with gateway.pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+            _ZONES[zone] = await connection.fetchval(
+                "select exists (select from pg_timezone_names where name = $1)", zone
+            )
+    return zone if _ZONES[zone] else None
+
+
+_ZONES: dict[str, bool] = {}
+
+
+async def _json_body(request: Request) -> tuple[str, object]:
+    text = (await request.body()).decode("utf-8", "replace")
+    try:
+        return text, orjson.loads(text) if text.strip() else None
+    except orjson.JSONDecodeError:
+        raise RequestError(400, "PGRST102", "Empty or invalid json") from None
+
+
+async def _call_statement(gateway: Gateway, request: Request, name: str) -> Statement:
+    if request.method in ("GET", "HEAD"):
+        given: dict[str, object] = dict(request.query_params.multi_items())
+        text = orjson.dumps(given).decode()
+    elif request.method == "POST":
+        text, parsed = await _json_body(request)
+        if parsed is not None and not isinstance(parsed, dict):
+            raise RequestError(400, "PGRST102", "All object keys must match")
+        given = parsed or {}
+    else:
+        raise RequestError(405, "PGRST101", f"Cannot use the {request.method} method on RPC")
+    function = queries.find_function(gateway.cache, name, set(given))
+    return queries.call(gateway.cache, function, list(given), text)
+
+
+async def _table_statement(
+    gateway: Gateway, request: Request, name: str, preferences: Preferences
+) -> tuple[Statement, int, bool]:
+    query = request.query_params.multi_items()
+    cache = gateway.cache
+    if request.method in ("GET", "HEAD"):
+        return queries.read(cache, name, query, count=preferences.values.get("count") == "exact"), 200, True
+    shown = preferences.values.get("return") == "representation"
+    if request.method == "DELETE":
+        return queries.delete(cache, name, query, shown=shown), 200 if shown else 204, shown
+    text, parsed = await _json_body(request)
+    if request.method == "PATCH":
+        if not isinstance(parsed, dict):
+            raise RequestError(400, "PGRST102", "Empty or invalid json")
+        return queries.update(cache, name, query, text, list(parsed), shown=shown), 200 if shown else 204, shown
+    if request.method != "POST":
+        raise RequestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
+    rows = parsed if isinstance(parsed, list) else [parsed]
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise RequestError(400, "PGRST102", "Empty or invalid json")
+    columns = list(rows[0])
+    if any(set(row) != set(columns) for row in rows) and "columns" not in dict(query):
+        raise RequestError(400, "PGRST102", "All object keys must match")
+    text = text if isinstance(parsed, list) else f"[{text}]"
+    resolution = preferences.values.get("resolution", "")
+    return queries.insert(cache, name, query, text, columns, resolution=resolution, shown=shown), 201, shown
+
+
+def error_response(status: int, code: str, message: str, details: str | None, hint: str | None) -> Response:
+    """Make an error in PostgREST's shape."""
+    body = orjson.dumps({"code": code, "details": details, "hint": hint, "message": message})
+    headers = (
+        {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{message}"'}
+        if code in ("PGRST301", "PGRST303")
+        else {}
+    )
+    if status == 401 and not headers:
+        headers = {"WWW-Authenticate": "Bearer"}
+    return Response(body, status, headers, "application/json; charset=utf-8")
+
+
+def database_error(error: asyncpg.PostgresError, *, anonymous: bool) -> Response:
+    """Turn PostgreSQL's error into an HTTP answer."""
+    code = error.sqlstate or "XX000"
+    if code.startswith("PT") and code[2:].isdigit():
+        status = int(code[2:])
+    elif code == "42501":
+        status = 401 if anonymous else 403
+    else:
+        status = STATUS_OF_CODE.get(code) or STATUS_OF_CLASS.get(code[:2], 400)
+    return error_response(status, code, error.message or str(error), error.detail, error.hint)
+
+
+async def endpoint(request: Request) -> Response:
+    """Answer a request, whatever happens, and write its line to the log."""
+    started = time.perf_counter()
+    gateway: Gateway = request.app.state.gateway
+    response = _preflight(request) if request.method == "OPTIONS" else await _safely(gateway, request)
+    response.headers["Access-Control-Allow-Origin"] = request.headers.get("origin", "*")
+    response.headers["Access-Control-Expose-Headers"] = (
+        "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit"
+    )
+    record = {
+        "trace_id": request.headers.get("x-trace-id"),
+        "test_id": request.headers.get("x-test-id"),
+        "actor": request.headers.get("x-actor"),
+        "method": request.method,
+        "path": request.url.path,
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - started) * 1000, 2),
+    }
+    sys.stderr.write(orjson.dumps(record).decode() + "\n")
+    return response
+
+
+def _preflight(request: Request) -> Response:
+    asked = request.headers.get("access-control-request-headers", "")
+    allowed = ", ".join(dict.fromkeys(["Authorization", *filter(None, (h.strip() for h in asked.split(",")))]))
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
+        "Access-Control-Allow-Headers": allowed,
+        "Access-Control-Max-Age": "86400",
+    }
+    return Response(b"", 200, headers)
+
+
+async def _safely(gateway: Gateway, request: Request) -> Response:
+    anonymous = "authorization" not in request.headers
+    try:
+        return await answer(gateway, request)
+    except RequestError as error:
+        return error_response(error.status, error.code, error.message, error.details, error.hint)
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+        return error_response(503, "PGRST001", "Database connection error. Retrying the connection.", str(error), None)
+    except asyncpg.PostgresError as error:
+        return database_error(error, anonymous=anonymous)
+    except TimeoutError:
+        return error_response(504, "PGRST003", "Timed out acquiring connection from connection pool.", None, None)
+    except ClientDisconnect:
+        return Response(status_code=400)
+
+
+async def ready(request: Request) -> Response:
+    """Say whether the database answers."""
+    try:
+        await request.app.state.gateway.pool.fetchval("select 1")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return Response(status_code=503)
+    return Response(status_code=200)
+
+
+def application(gateway: Gateway) -> Starlette:
+    """Make the ASGI application of a gateway."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.gateway = gateway
+        await gateway.start()
+        yield
+        await gateway.stop()
+
+    routes = [Route("/ready", ready, methods=["GET"]), Route("/{path:path}", endpoint, methods=METHODS)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until the process is told to end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--database-url", default=os.environ.get("PILATES_DATABASE_URL"), help="default: $PILATES_DATABASE_URL"
+    )
+    parser.add_argument("--schema", default="public", help="the schema to expose")
+    parser.add_argument("--anon-role", default="anon", help="the role of requests without a token")
+    parser.add_argument("--pool", type=int, default=40, help="the most database connections")
+    parser.add_argument("--host", default="127.0.0.1")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=int)
+    where.add_argument("--fd", type=int, help="a listening socket that was handed down")
+    options = parser.parse_args(arguments)
+    secret = os.environ.get("PILATES_JWT_SECRET")
+    if not secret or not options.database_url:
+        print("gateway: set PILATES_JWT_SECRET, and --database-url or PILATES_DATABASE_URL.", file=sys.stderr)
+        return 2
+    try:
+        listener = (
+            socket.socket(fileno=options.fd)
+            if options.fd is not None
+            else socket.create_server((options.host, options.port), backlog=256)
+        )
+    except OSError as error:
+        print(f"gateway: cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+        return 2
+    gateway = Gateway(options.database_url, secret, options.schema, options.anon_role, options.pool)
+    try:
+        asyncio.run(_check(options.database_url))
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        print(f"gateway: the database does not let us in: {error}", file=sys.stderr)
+        return 2
+    config = uvicorn.Config(
+        application(gateway),
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+async def _check(url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=SLOWEST_START_SECONDS)
+    await connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
