@@ -306,7 +306,7 @@ class RunningCase(Scene):
         if self.slots:
             looks.append((member, rows.OCCUPANCY, True, of_slots))
         views = [self._view(*look) for look in looks]
-        breaches = invariants.check(self._facts(self._before(), True, views))
+        breaches = invariants.check(self._facts(self._before(), True, views), "I8")
         self.breaches += [b for b in breaches if b not in self.breaches]
 
     def read(self, request: Request) -> Any:

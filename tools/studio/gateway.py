@@ -80,7 +80,11 @@ class Gateway:
     async def start(self) -> None:
         """Open the pool and read the schema cache; NOTIFY pgrst reads it again."""
         self.pool = await asyncpg.create_pool(
-            self.database_url, min_size=1, max_size=self.pool_size, reset=_nothing_to_reset, timeout=POOL_WAIT_SECONDS
+            self.database_url,
+            min_size=min(20, self.pool_size),
+            max_size=self.pool_size,
+            reset=_nothing_to_reset,
+            timeout=POOL_WAIT_SECONDS,
         )
         await self.reload()
         self._listener = await asyncpg.connect(self.database_url)
@@ -364,9 +368,7 @@ async def endpoint(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     response = _preflight(request) if request.method == "OPTIONS" else await _safely(gateway, request)
     response.headers["Access-Control-Allow-Origin"] = request.headers.get("origin", "*")
-    response.headers["Access-Control-Expose-Headers"] = (
-        "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit"
-    )
+    response.headers["Access-Control-Expose-Headers"] = "Content-Range, Content-Type, Date, Location"
     record = {
         "trace_id": request.headers.get("x-trace-id"),
         "test_id": request.headers.get("x-test-id"),

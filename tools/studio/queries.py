@@ -1,5 +1,7 @@
-"""Turns a PostgREST request into one SQL statement with text parameters. Nothing of a request is ever spliced in:
-names are looked up in the schema cache and quoted, values travel as parameters or as quoted literals.
+"""Turns a PostgREST request into one SQL statement with text parameters.
+
+Nothing of a request is ever spliced in: names are looked up in the schema cache and quoted, values travel as
+parameters or as quoted literals.
 """
 
 from __future__ import annotations

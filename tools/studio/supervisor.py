@@ -38,6 +38,19 @@ from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries, end, end_w
 
 SQL = Path(__file__).parent / "sql"
 DATABASE = "studio"
+# For overlays: put one text of a function in the place of another that must stand there exactly once.
+CHANGE = """
+create function pg_temp.change(p_function regproc, p_old text, p_new text) returns void language plpgsql as $$
+declare
+  v_text  text := pg_get_functiondef(p_function);
+  v_times integer := (length(v_text) - length(replace(v_text, p_old, ''))) / length(p_old);
+begin
+  if v_times <> 1 then
+    raise exception 'in % this stands % times, not once: %', p_function, v_times, p_old;
+  end if;
+  execute replace(v_text, p_old, p_new);
+end $$
+"""
 READY_SECONDS = 30
 TICK_SECONDS = 0.2
 
@@ -101,6 +114,7 @@ class Studio:
             contextlib.closing(psycopg2.connect(self.cluster.url(DATABASE))) as connection,
             connection.cursor() as cursor,
         ):
+            cursor.execute(CHANGE)
             for path in [*sorted(SQL.glob("*.sql")), *self.overlays]:
                 apply_file(cursor, path)
             cursor.execute("alter role authenticator password %s", (self.gateway_password,))

@@ -1,0 +1,1 @@
+"""The main job: cases made, pabot started and watched, results judged and kept."""

@@ -1,0 +1,115 @@
+"""Starts pabot on the suites, and stops it so that nothing that was done is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from acceptance.datafiles import ROOT
+from acceptance.errors import SuiteError
+
+NAME = "Pilates"
+LISTENER = Path(__file__).parent / "progress_listener.py"
+# Above this many cases the keywords of passed tests are left out of output.xml and log.html: merging them would
+# take longer than running them.
+MOST_WITH_ALL_KEYWORDS = 5000
+
+
+def start(
+    folder: Path,
+    suites: Path,
+    processes: int,
+    variables: dict[str, str],
+    include: Sequence[str],
+    pipe: Path,
+    total: int,
+) -> subprocess.Popen[bytes]:
+    """Start pabot.
+
+    Args:
+        folder: the run's folder; pabot writes output.xml, log.html, report.html and xunit.xml there.
+        suites: the folder of the suites.
+        processes: how many workers.
+        variables: Robot Framework variables for each worker.
+        include: tag patterns; empty for every test.
+        pipe: the named pipe that the listener writes to.
+        total: the number of cases.
+
+    Raises:
+        SuiteError: when Robot Framework's programs are not beside this Python.
+    """
+    scripts = sysconfig.get_path("scripts")
+    if not shutil.which("robot", path=scripts):
+        raise SuiteError(f"{scripts}: there is no robot; install requirements.txt for {sys.executable} again.")
+    # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib, since workers share nothing.
+    command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes), "--chunk", "--no-pabotlib"]
+    command += ["--name", NAME, "--outputdir", str(folder), "--xunit", "xunit.xml"]
+    command += ["--listener", str(LISTENER), "--console", "quiet"]
+    if total > MOST_WITH_ALL_KEYWORDS:
+        command += ["--removekeywords", "PASSED"]
+    for name, value in variables.items():
+        command += ["--variable", f"{name}:{value}"]
+    for pattern in include:
+        command += ["--include", pattern]
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)]),  # pabot calls robot by its name
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "libraries")]),
+        "PILATES_PROGRESS": str(pipe),
+    }
+    with (folder / "pabot.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            [*command, str(suites)],
+            cwd=folder,  # .pabotsuitenames is written here, new for each run, and never goes stale
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # A Ctrl-C is for us alone: pabot would overwrite its workers' results with a dry run's.
+            start_new_session=True,
+        )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the workers to finish the step they are at; pabot then merges what there is, as always."""
+    for worker in _workers(process):
+        _send(worker, signal.SIGINT)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End pabot and its workers at once."""
+    workers = _workers(process)
+    process.kill()
+    process.wait()
+    for worker in workers:
+        _send(worker, signal.SIGKILL)
+    psutil.wait_procs(workers)
+
+
+def tidy(folder: Path, keep: bool) -> None:
+    """Remove what pabot leaves beside its results; ``keep`` the workers' own outputs where those are incomplete."""
+    (folder / ".pabotsuitenames").unlink(missing_ok=True)
+    if not keep:
+        shutil.rmtree(folder / "pabot_results", ignore_errors=True)
+
+
+def _workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _send(worker: psutil.Process, number: signal.Signals) -> None:
+    try:
+        worker.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

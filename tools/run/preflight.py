@@ -1,0 +1,97 @@
+"""Looks whether a system can be tested at all, before anything is written."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import requests
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
+
+from acceptance import environment, rows
+from acceptance.client import token
+from acceptance.environment import FILE, Environment, Target
+from acceptance.errors import SuiteError
+
+SECONDS = 5
+
+
+def writable(name: str) -> Environment:
+    """Load an environment that may be written to.
+
+    Raises:
+        SuiteError: when there is none of that name, or it is read-only.
+    """
+    chosen = environment.load(name)
+    if chosen.read_only:
+        raise SuiteError(f"{FILE}: {name}.read_only: is true; this command writes rows. Choose another environment.")
+    return chosen
+
+
+@contextmanager
+def connected(target: Target) -> Iterator[Connection]:
+    """Open a connection to the target's database, in autocommit, and close it afterwards.
+
+    Raises:
+        SuiteError: when the database does not let us in; the message never carries the password.
+    """
+    place = f"{FILE}: {target.environment.name}.database_url"
+    try:
+        connection = psycopg2.connect(target.database_url, connect_timeout=SECONDS)
+    except psycopg2.OperationalError as error:
+        raise SuiteError(f"{place}: the database does not let us in: {_first_line(error)}.") from None
+    except psycopg2.ProgrammingError:
+        raise SuiteError(f"{place}: is not a PostgreSQL URL (postgresql://user:password@host:port/name).") from None
+    connection.autocommit = True
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def check_database(target: Target) -> str:
+    """Look whether the database has what the suite cannot do without, and say which server it is."""
+    with connected(target) as connection:
+        rows.read_catalogue(connection)
+        return f"PostgreSQL {connection.info.parameter_status('server_version')} with every table of the contract"
+
+
+def check_api(target: Target) -> str:
+    """Look whether the API answers and takes our tokens, and say so."""
+    name, address = target.environment.name, target.api_url
+    headers = {"Authorization": f"Bearer {token(target, str(uuid.uuid4()))}"}
+    if target.api_key:
+        headers["apikey"] = target.api_key
+    with requests.Session() as session:
+        session.trust_env = target.lease is None  # a proxy has no business between us and our own studio
+        try:
+            answer = session.get(f"{address}/{rows.OCCUPANCY}?limit=1", headers=headers, timeout=SECONDS)
+        except requests.RequestException as error:
+            words = f"nobody answers at {address} ({type(error).__name__}); start it or correct the URL"
+            raise SuiteError(f"{FILE}: {name}.api_url: {words}.") from None
+    if answer.status_code in (401, 403):
+        words = f"the API does not take our tokens ({answer.status_code}: {answer.text[:200]})"
+        raise SuiteError(f"{FILE}: {name}.jwt_secret: {words}; set the project's own secret.")
+    if not answer.ok:
+        words = f"GET {address}/{rows.OCCUPANCY} answers {answer.status_code}: {answer.text[:200]}"
+        raise SuiteError(f"{FILE}: {name}.api_url: {words}; is this the PostgREST address?")
+    return f"{address} answers and takes our tokens"
+
+
+CHECKS: tuple[Callable[[Target], str], ...] = (check_database, check_api)
+
+
+def check(target: Target) -> None:
+    """Make every check.
+
+    Raises:
+        SuiteError: the first one that fails.
+    """
+    for one in CHECKS:
+        one(target)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
