@@ -101,7 +101,7 @@ class CaseKeywords:
         name = str(BuiltIn().get_variable_value("${TEST NAME}"))
         number = crc32(name.encode()) if seed is None else seed
         trace_id = trace or str(uuid.uuid5(SUITE_NAMESPACE, name))
-        current.set_case(RunningCase(bench, name.split()[0], number, trace_id))
+        current.set_case(RunningCase(bench, name, number, trace_id))
 
     @keyword
     def end_case(self) -> None:

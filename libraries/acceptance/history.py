@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.client import Caller, Outcome, Reply
+from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.model import Call, Operation
 from acceptance.orders import Seen
 
@@ -46,6 +46,38 @@ def seen(done: Done) -> Seen:
     cancels = done.call.operation in (Operation.CANCEL, Operation.ADMIN_REMOVE)
     given_back = reply.body if cancels and isinstance(reply.body, int) else None
     return Seen(done.call, reply.outcome, reply.reason, remaining, given_back)
+
+
+def exchange(request: Request, reply: Reply) -> dict[str, Any]:
+    """Make the record of one request and its answer, without the token."""
+    return {
+        "at": reply.started,
+        "actor": request.caller.name,
+        "device": request.caller.device.name,
+        "method": request.method,
+        "path": request.path,
+        "params": request.params,
+        "body": request.body,
+        "idempotency_key": request.key,
+        "attempts": reply.attempts,
+        "status": reply.status,
+        "answer": reply.body,
+        "latency_ms": round(reply.latency_ms, 2),
+    }
+
+
+def one_call(planned: Planned, done: Done) -> dict[str, Any]:
+    """Make the record by which ``reproduce.py`` makes a call again."""
+    return {
+        "actor": done.caller.name,
+        "sub": done.caller.user_id,
+        "path": done.path,
+        "body": done.body,
+        "key": done.key,
+        "delay": planned.delay,
+        "attempts": done.reply.attempts,
+        "booking": done.said("booking_id") if done.reply.outcome is Outcome.ACCEPTED else None,
+    }
 
 
 def log_record(

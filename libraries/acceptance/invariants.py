@@ -301,6 +301,45 @@ def everyone_sees_their_own(facts: Facts) -> Iterator[str]:
             yield f"{view.caller} is shown {dict(zip(keys, invented, strict=True))} of {view.table}, which is not so."
 
 
+@invariant("I9")
+def changes_are_audited(facts: Facts) -> Iterator[str]:
+    """Compare what changed in a step with the audit entries of the case's trace that are new since."""
+    if facts.before.audit is None or facts.after.audit is None:
+        return
+    old = {entry["id"] for entry in facts.before.audit}
+    entries = [entry for entry in facts.after.audit if entry["id"] not in old]
+    was = {row["id"]: row["status"] for row in facts.before.bookings}
+    turned = {row["id"] for row in facts.after.bookings if was.get(row["id"]) != row["status"]}
+    held = {row["id"]: row for row in facts.before.deposits}
+    moved = {row["id"]: row["deposit_remaining"] - _held(held, row["id"]) for row in facts.after.deposits}
+    switched = {row["id"] for row in facts.after.deposits if held.get(row["id"], row)["is_active"] != row["is_active"]}
+    named = Counter(name for entry in entries for name in {entry["booking_id"], entry["before"].get("booking_id")})
+    for booking_id in turned:
+        if named[booking_id] != 1:
+            yield f"the booking {booking_id} changed, and {named[booking_id]} audit entries of this trace say so."
+    for deposit_id, change in moved.items():
+        told = sum(_difference(entry) for entry in entries if entry["deposit_id"] == deposit_id)
+        if told != change:
+            yield f"the deposit {deposit_id} changed by {change:+d}, its audit entries add up to {told:+d}."
+    callers = {done.caller.user_id for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
+    for entry in entries:
+        what = f"the audit entry {entry['id']} ({entry['operation']})"
+        deposit_id = entry["deposit_id"]
+        if entry["booking_id"] not in turned and not moved.get(deposit_id) and deposit_id not in switched:
+            yield f"{what} tells of a change that is not there."
+        elif entry["caller"] not in callers:
+            yield f"{what} names the caller {entry['caller']}, who it was not."
+
+
+def _held(deposits: dict[str, dict[str, Any]], deposit_id: str) -> int:
+    return deposits[deposit_id]["deposit_remaining"] if deposit_id in deposits else 0
+
+
+def _difference(entry: dict[str, Any]) -> int:
+    before, after = entry["before"].get("deposit_remaining"), entry["after"].get("deposit_remaining")
+    return 0 if before is None or after is None else after - before
+
+
 @invariant("I11")
 def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
     """Compare the answer to a repeated request with the first one, and the rows before and after."""

@@ -16,18 +16,19 @@ from typing import Any
 
 import requests
 
-from acceptance import client, invariants, orders, rows, snapshot
+from acceptance import client, failure, invariants, orders, rows, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
 from acceptance.errors import SuiteError
-from acceptance.history import Done, Planned, log_record, seen
+from acceptance.history import Done, Planned, exchange, log_record, one_call, seen
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import Call, Operation, State, Status
 from acceptance.network import Network
 from acceptance.scene import Scene
 
 RELEASE_SECONDS = 30
+STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -49,13 +50,14 @@ class RunningCase(Scene):
 
     Args:
         bench: the process's tools.
-        test_id: the case's id, the first word of the test's name.
+        name: the test's name; its first word is the case's id.
         seed: source of everything random in the case.
         trace_id: the record's trace; the run's own is derived from it, so that two runs never share one.
     """
 
-    def __init__(self, bench: Bench, test_id: str, seed: int, trace_id: str):
-        super().__init__(bench, test_id, seed)
+    def __init__(self, bench: Bench, name: str, seed: int, trace_id: str):
+        super().__init__(bench, name.split()[0], seed)
+        self.name = name
         self.trace_id = str(uuid.uuid5(uuid.UUID(trace_id), f"{bench.run}/{self.attempt}"))
         self.network = Network(self.random)
         self.bookings: dict[str, str] = {}
@@ -67,6 +69,9 @@ class RunningCase(Scene):
         self.delay = 0.0
         self.changed = False
         self.explained: bool | None = True
+        self.exchanges: list[dict[str, Any]] = []
+        self.snapshots: list[tuple[snapshot.Snapshot, snapshot.Snapshot]] = []
+        self.complaints: list[str] = []
         self._aliases: dict[str, str] = {}
         self._raised = 0
 
@@ -79,10 +84,10 @@ class RunningCase(Scene):
 
     def caller(self, name: str, device: str = "") -> Caller:
         """Return somebody by name, on another device where one is named."""
-        if name == "front desk":
-            person = self.bench.staff(self.random.choice(("secretary", "admin")))
-        elif name == "trainer":
-            person = self.bench.staff("trainer")
+        if name in STAFF:
+            person = self.bench.staff(self.random.choice(STAFF[name]))
+            table, row = rows.user(person.user_id or "", person.role, person.name)
+            self.events.append({"insert": table, "row": row})
         elif name == "stranger" and name not in self.people:
             person = self.add_member("stranger", 1)
         elif name in self.people:
@@ -191,10 +196,12 @@ class RunningCase(Scene):
         return f"/rpc/{self.bench.target.environment.functions[operation]}"
 
     def _send(self, session: requests.Session, request: Request) -> Reply:
-        bench = self.bench
-        return client.call(
-            session, bench.target, request, trace_id=self.trace_id, test_id=self.test_id, network=self.network
+        target = self.bench.target
+        reply = client.call(
+            session, target, request, trace_id=self.trace_id, test_id=self.test_id, network=self.network
         )
+        self.exchanges.append(exchange(request, reply))
+        return reply
 
     def _take_step(self, planned: list[Planned]) -> None:
         before = self._before()
@@ -212,6 +219,7 @@ class RunningCase(Scene):
         tasks = [task(one) for one in planned]
         replies = [tasks[0](self.bench.session)] if len(tasks) == 1 else self.bench.together(tasks)
         step = [Done(p.call, p.caller, p.path, p.body, p.key, reply) for p, reply in zip(planned, replies, strict=True)]
+        self.events.append({"calls": [one_call(p, done) for p, done in zip(planned, step, strict=True)]})
         for done in step:
             self._learn(done)
         self._settle(before, step, None)
@@ -233,7 +241,8 @@ class RunningCase(Scene):
         """Read the case's rows now."""
         self.insert()
         users = [person.user_id for person in self.people.values() if person.user_id]
-        return snapshot.take(self.bench.connection, users, self.slots.values())
+        audited = "pilates_audit_log" in self.bench.catalogue
+        return snapshot.take(self.bench.connection, users, self.slots.values(), self.trace_id, audited=audited)
 
     def _before(self) -> snapshot.Snapshot:
         if self.last is None or self.waiting:
@@ -258,6 +267,7 @@ class RunningCase(Scene):
                 explained = None
         self.explained = explained
         self.changed = before.rows() != after.rows()
+        self.snapshots.append((before, after))
         breaches = invariants.check(self._facts(before, explained))
         self.breaches += [b for b in breaches if b not in self.breaches]
         if state is not None:
@@ -285,8 +295,9 @@ class RunningCase(Scene):
         lines = [str(breach) for breach in news]
         if not holds:
             lines.append(sentence)
+        self.complaints += lines
         lines.append(f"Case {self.test_id}, seed {self.seed}, trace {self.trace_id}.")
-        lines.append(f'Run it again: robot --test "{self.test_id}*" suites')
+        lines.append(f"Again: python3 tools/pilates.py replay {self.test_id}    Evidence: {failure.folder(self)}")
         raise BrokenPromise("\n".join(lines))
 
     def look(self) -> None:
@@ -333,6 +344,8 @@ class RunningCase(Scene):
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()
+            if self.complaints:
+                failure.write(self)
             users = [person.user_id for person in self.people.values() if person.user_id]
             rows.remove_case(self.bench.connection, self.bench.catalogue, users, self.slots.values())
             self.bench.evidence.flush()

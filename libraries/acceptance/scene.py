@@ -42,6 +42,7 @@ class Scene:
         self.peak: dict[str, int] = {}
         self.names: dict[str, str] = {}
         self.made: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[dict[str, Any]] = []
         self._inserted = 0
         self._count = 0
 
@@ -59,6 +60,7 @@ class Scene:
         """Write the waiting rows, in one round trip."""
         if self.waiting:
             rows.insert(self.bench.connection, self.bench.catalogue, self.waiting)
+            self.events += [{"insert": table, "row": self._relative(row)} for table, row in self.waiting]
             self._inserted = len(self.made)
 
     def add_profile(self, profile: str, device: str, zone: str) -> None:
@@ -87,8 +89,9 @@ class Scene:
         self.starts[name] = rows.insert_slot(self.bench.connection, self.bench.catalogue, slot_id, start, capacity)
         self.slots[name] = slot_id
         self.peak[slot_id] = capacity
-        started = start <= self.now
-        self.state = replace(self.state, slots=(*self.state.slots, Slot(slot_id, capacity, started=started)))
+        slot = Slot(slot_id, capacity, started=start <= self.now)
+        self.state = replace(self.state, slots=(*self.state.slots, slot))
+        self._note_slot(name, slot)
 
     def take_places(self, count: int) -> None:
         """Let other members hold places of the class, as rows made before the case begins."""
@@ -117,6 +120,20 @@ class Scene:
             rows.update_slot(self.bench.connection, slot_id, max_capacity=capacity)
             slot = replace(slot, capacity=capacity)
         self.state = self.state.with_slot(slot)
+        self._note_slot("class", slot)
+
+    def _note_slot(self, name: str, slot: Slot) -> None:
+        """Keep what a class is like from now on, so that the case can be made to happen again."""
+        starts_in = (self.starts[name] - self.now).total_seconds()
+        record = {"id": slot.id, "starts_in": starts_in, "capacity": slot.capacity, "active": slot.active}
+        self.events.append({"slot": record})
+
+    def _relative(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Write times as seconds from now."""
+        return {
+            key: {"seconds": (value - self.now).total_seconds()} if isinstance(value, datetime) else value
+            for key, value in row.items()
+        }
 
     def _add_person(self, name: str, role: str, full_name: str, device: str, zone: str) -> Caller:
         if device not in devices():

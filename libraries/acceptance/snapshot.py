@@ -24,9 +24,12 @@ select json_build_object(
   'slots', (select coalesce(json_agg(s order by s.id), '[]')
             from public.pilates_schedule_slots s where s.id in (select id from of_slots)),
   'occupancy', (select coalesce(json_agg(o order by o.slot_id), '[]')
-                from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots))
+                from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots)),
+  'audit', {audit}
 )::text
 """
+AUDIT = """(select coalesce(json_agg(a order by a.id), '[]')
+            from public.pilates_audit_log a where a.trace_id = %(trace)s)"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Snapshot:
     bookings: list[dict[str, Any]]
     slots: list[dict[str, Any]]
     occupancy: list[dict[str, Any]]
+    audit: list[dict[str, Any]] | None = None
 
     def booking(self, booking_id: str) -> dict[str, Any] | None:
         """Return the booking row of that id, or None."""
@@ -57,14 +61,19 @@ class Snapshot:
         return {"deposits": deposits, "bookings": self.bookings, "slots": self.slots, "occupancy": self.occupancy}
 
 
-def take(connection: Connection, users: Iterable[str], slots: Iterable[str]) -> Snapshot:
+def take(
+    connection: Connection, users: Iterable[str], slots: Iterable[str], trace_id: str, *, audited: bool
+) -> Snapshot:
     """Read all rows of a case.
 
     Args:
         connection: a role that sees every row.
         users: the ids of the case's members and staff.
         slots: the ids of its classes.
+        trace_id: whose audit entries to read.
+        audited: whether the target has an audit log.
     """
     with connection.cursor() as cursor:
-        cursor.execute(QUERY, {"users": list(users), "slots": list(slots)})
+        query = QUERY.replace("{audit}", AUDIT if audited else "null")
+        cursor.execute(query, {"users": list(users), "slots": list(slots), "trace": trace_id})
         return Snapshot(**orjson.loads(cursor.fetchone()[0]))

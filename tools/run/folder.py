@@ -14,6 +14,8 @@ from acceptance.errors import SuiteError
 RESULTS = ROOT / "results"
 LATEST = "latest"
 RECORD = "run.json"
+TABLE = "cases.json"
+OUTPUT = "output.xml"
 SHOWN = 5
 
 

@@ -78,20 +78,27 @@ def start(
         )
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the workers to finish the step they are at; pabot then merges what there is, as always."""
-    for worker in _workers(process):
-        _send(worker, signal.SIGINT)
+def stop(process: subprocess.Popen[bytes], asked: set[int]) -> None:
+    """Ask each worker once to bring its running case to an end; pabot then merges what there is, as always.
+
+    Args:
+        process: pabot.
+        asked: the workers asked already; a second signal would end them at once.
+    """
+    for worker in _children(process):
+        if worker.pid not in asked and _is_worker(worker):
+            asked.add(worker.pid)
+            _send(worker, signal.SIGINT)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End pabot and its workers at once."""
-    workers = _workers(process)
+    children = _children(process)
     process.kill()
     process.wait()
-    for worker in workers:
-        _send(worker, signal.SIGKILL)
-    psutil.wait_procs(workers)
+    for child in children:
+        _send(child, signal.SIGKILL)
+    psutil.wait_procs(children)
 
 
 def tidy(folder: Path, keep: bool) -> None:
@@ -101,15 +108,23 @@ def tidy(folder: Path, keep: bool) -> None:
         shutil.rmtree(folder / "pabot_results", ignore_errors=True)
 
 
-def _workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
         return psutil.Process(process.pid).children()
     except psutil.NoSuchProcess:
         return []
 
 
-def _send(worker: psutil.Process, number: signal.Signals) -> None:
+def _is_worker(child: psutil.Process) -> bool:
+    """Tell a worker from pabot's own rebot."""
     try:
-        worker.send_signal(number)
+        return any(part.endswith("robot_argfile.txt") for part in child.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(child: psutil.Process, number: signal.Signals) -> None:
+    try:
+        child.send_signal(number)
     except psutil.NoSuchProcess:
         return

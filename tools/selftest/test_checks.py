@@ -46,8 +46,20 @@ EMPTY, FULL = rows([deposit(5)], []), rows([deposit(4)], [booking()])
 SOUND = Facts(EMPTY, FULL, [[BOOKED]], {"paid": 5}, {"anna": "the member"}, {"ten": 2})
 
 
-def test_a_sound_history_breaks_nothing() -> None:
-    assert invariants.check(SOUND) == []
+def entry(number: int) -> dict[str, Any]:
+    before, after = {"deposit_remaining": 5}, {"deposit_remaining": 4}
+    names = {"booking_id": "b1", "deposit_id": "paid", "operation": "book", "caller": "anna"}
+    return {"id": number, **names, "before": before, "after": after}
+
+
+def audited(entries: list[dict[str, Any]]) -> Facts:
+    before = replace(EMPTY, deposits=[deposit(5)], audit=[])
+    return replace(SOUND, before=before, after=replace(FULL, audit=entries))
+
+
+@pytest.mark.parametrize("facts", [SOUND, audited([entry(1)])], ids=["without audit", "with audit"])
+def test_a_sound_history_breaks_nothing(facts: Facts) -> None:
+    assert invariants.check(facts) == []
 
 
 BROKEN = {
@@ -81,6 +93,11 @@ BROKEN = {
     "I8 refused": ("I8", replace(SOUND, views=[View("the member", "pilates_bookings", True, None)])),
     "I8 leaked": ("I8", replace(SOUND, views=[View("a stranger", "pilates_bookings", False, [booking()])])),
     "I8 stale": ("I8", replace(SOUND, views=[View("the member", "pilates_deposits", True, [deposit(5)])])),
+    "I9 no entry": ("I9", audited([])),
+    "I9 two entries": ("I9", audited([entry(1), entry(2)])),
+    "I9 does not add up": ("I9", audited([{**entry(1), "after": {"deposit_remaining": 3}}])),
+    "I9 no change": ("I9", audited([entry(1), {**entry(2), "booking_id": "b7", "deposit_id": None}])),
+    "I9 wrong caller": ("I9", audited([{**entry(1), "caller": "bob"}])),
     "I11 other answer": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=REFUSED)]])),
     "I11 acted again": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=BOOKED)]])),
     "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),

@@ -1,0 +1,202 @@
+"""Writes the folder that explains one failure: what was lost, in which order, why, and how to see it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acceptance import invariants, rows
+from acceptance.datafiles import DATA, ROOT, read_yaml
+
+if TYPE_CHECKING:
+    from acceptance.history import Done
+    from acceptance.running_case import RunningCase
+
+SERVER_LOG_TAIL = 20_000_000  # bytes; a case's lines are among the newest
+FAULTS = ("request lost", "answer lost", "503 before the server")
+
+
+def folder(case: RunningCase) -> Path:
+    """Return where the failure of a case is written."""
+    return case.bench.folder / "failures" / case.test_id
+
+
+def write(case: RunningCase) -> None:
+    """Write everything about a failed case; an earlier failure of the same case in the run is kept beside it."""
+    place = folder(case)
+    number = 1
+    while place.exists():
+        number += 1
+        place = folder(case).with_name(f"{case.test_id}-{number}")
+    place.mkdir(parents=True)
+    _write_json(place / "case.json", _case(case))
+    lines = "".join(json.dumps(record, default=str) + "\n" for record in case.exchanges)
+    (place / "requests.jsonl").write_text(lines)
+    if case.first is not None and case.last is not None:
+        before, after = dataclasses.asdict(case.first), dataclasses.asdict(case.last)
+        _write_json(place / "snapshot-before.json", before)
+        _write_json(place / "snapshot-after.json", after)
+        (place / "diff").write_text(_difference(before, after))
+        _write_json(place / "audit.json", case.last.audit)
+    _write_server_log(case, place)
+    _write_json(place / "reproduce.json", _reproduction(case))
+    shutil.copy(Path(__file__).with_name("reproduce.py"), place / "reproduce.py")
+    (place / "reproduce.py").chmod(0o755)
+    (place / "replay.sh").write_text(
+        f'#!/bin/sh\n# Runs this very case again, as it was in this run.\nexec python3 "{ROOT}/tools/pilates.py"'
+        f' replay {case.test_id} --run "{case.bench.folder}" "$@"\n'
+    )
+    (place / "replay.sh").chmod(0o755)
+    (place / "README.md").write_text(_explained(case))
+
+
+def _case(case: RunningCase) -> dict[str, Any]:
+    return {
+        "test_id": case.test_id,
+        "name": case.name,
+        "seed": case.seed,
+        "trace_id": case.trace_id,
+        "env": case.bench.target.environment.name,
+        "people": {name: person.user_id for name, person in case.people.items()},
+        "classes": {name: {"id": case.slots[name], "start": case.starts[name].isoformat()} for name in case.slots},
+        "network": case.network.condition,
+        "faults_planned": case.network.planned,
+        "faults_fired": case.network.fired,
+        "events": case.events,
+    }
+
+
+def _explained(case: RunningCase) -> str:
+    broken = list(dict.fromkeys(breach.invariant for breach in case.breaches))
+    words = invariants.described()
+    worst = min((words[name]["severity"] for name in broken), default="P1")
+    parts = [f"# {case.name}\n", f"**{worst}.** What is wrong:\n"]
+    parts += [f"- {line}" for line in case.complaints]
+    parts += ["\n## What must always hold, and did not\n", "| | severity | invariant | meaning |", "|---|---|---|---|"]
+    parts += [f"| {n} | {words[n]['severity']} | {words[n]['name']} | {words[n]['meaning']} |" for n in broken]
+    parts += ["\n## What happened\n", *_time_line(case), "\n## Hypothesis\n", *_hypothesis(case, broken)]
+    parts += [
+        "\n## See it again\n",
+        "- `sh replay.sh` runs this very case (same seed, same rows, same order); `--repeat 20` as often as you like.",
+        "- `python3 reproduce.py` needs nothing but `requests` and `psycopg2`: set `PILATES_API_URL`,",
+        "  `PILATES_DATABASE_URL` and `PILATES_JWT_SECRET` (`tools/pilates.py serve` prints them for the studio).",
+        "\n## Beside this page\n",
+        "`case.json` the case · `requests.jsonl` each request and answer · `snapshot-before.json`,",
+        "`snapshot-after.json` the rows, `diff` what changed · `audit.json` the studio's own audit entries ·",
+        f"`server.log` its log, where there is one · trace id `{case.trace_id}`, seed {case.seed}",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _time_line(case: RunningCase) -> list[str]:
+    """Tell the calls step by step, each with the rows it changed."""
+    lines = []
+    for number, (step, (before, after)) in enumerate(zip(case.steps, case.snapshots, strict=True), 1):
+        together = f", {len(step)} calls at once" if len(step) > 1 else ""
+        lines.append(f"{number}. at {step[0].reply.started}{together}")
+        for done in sorted(step, key=lambda done: done.reply.started):
+            again = " again, with the same key" if done.repeats else ""
+            tries = f" (tries: {', '.join(done.reply.attempts)})" if len(done.reply.attempts) > 1 else ""
+            lines.append(
+                f"   - {done.caller.name} on {done.caller.device.name}: {done.call.operation}{again}:"
+                f" {done.reply.described()}{tries} {json.dumps(done.reply.body)}"
+            )
+        lines += [f"   - row: `{line}`" for line in _changes(before.rows(), after.rows())] or ["   - no row changed"]
+    return lines
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    lines = []
+    for table in before:
+        old = {row.get("id", row.get("slot_id")): row for row in before[table]}
+        for row in after[table]:
+            name = row.get("id", row.get("slot_id"))
+            was = old.get(name)
+            if was is None:
+                lines.append(f"{table} {name}: new, {row.get('status', '')}")
+            elif was != row:
+                told = ", ".join(f"{k}: {was[k]} -> {row[k]}" for k in row if was.get(k) != row[k])
+                lines.append(f"{table} {name}: {told}")
+        gone = old.keys() - {row.get("id", row.get("slot_id")) for row in after[table]}
+        lines += [f"{table} {name}: gone" for name in sorted(gone)]
+    return lines
+
+
+@cache
+def _patterns() -> list[dict[str, Any]]:
+    patterns: list[dict[str, Any]] = read_yaml(DATA / "patterns.yaml")
+    return patterns
+
+
+def _hypothesis(case: RunningCase, broken: list[str]) -> list[str]:
+    step: list[Done] = case.steps[-1] if case.steps else []
+    pattern = find_pattern(broken, step)
+    if pattern is not None:
+        return [f"**{pattern['name']}**: {pattern['explains']}\n", "## Suggested fix\n", pattern["fix"]]
+    causes = [f"- {name}: {invariants.described()[name]['causes']}" for name in broken]
+    fixes = [f"- {name}: {invariants.described()[name]['fix']}" for name in broken]
+    if not broken:
+        return ["No invariant broke: the studio answered otherwise than its rules say; see the first line above."]
+    return [*causes, "\n## Suggested fix\n", *fixes]
+
+
+def find_pattern(broken: list[str], step: list[Done]) -> dict[str, Any] | None:
+    """Return the first pattern of ``data/patterns.yaml`` that fits what broke in a step, or None."""
+    asked = {str(done.call.operation) for done in step}
+    fault = any(fault in done.reply.attempts for done in step for fault in FAULTS)
+    for pattern in _patterns():
+        if not set(pattern["invariants"]) & set(broken):
+            continue
+        if pattern.get("together") not in (None, len(step) > 1):
+            continue
+        if pattern.get("fault") not in (None, fault):
+            continue
+        if not set(pattern.get("operations", asked)) & asked and pattern.get("operations"):
+            continue
+        return pattern
+    return None
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    texts = [json.dumps(side, indent=1, sort_keys=True, default=str).splitlines(True) for side in (before, after)]
+    return "".join(difflib.unified_diff(*texts, "snapshot-before.json", "snapshot-after.json", n=4))
+
+
+def _write_server_log(case: RunningCase, place: Path) -> None:
+    lease = case.bench.target.lease
+    if lease is None:
+        return
+    with Path(lease.server_log).open("rb") as log:
+        log.seek(max(0, log.seek(0, 2) - SERVER_LOG_TAIL))
+        lines = [line for line in log if case.trace_id.encode() in line]
+    (place / "server.log").write_bytes(b"".join(lines))
+
+
+def _reproduction(case: RunningCase) -> dict[str, Any]:
+    """Gather what ``reproduce.py`` needs: rows and calls, with every id of ours by its recorded value."""
+    text = json.dumps(case.events, default=str)
+    ids = sorted(set(re.findall(rf"{rows.PREFIX}-[0-9a-f-]{{27}}", text)))
+    owners = {row["user_id"] for table, row in case.made if table == "pilates_deposits"}
+    paid: dict[str, int] = dict.fromkeys(owners, 0)
+    for deposit in case.last.deposits if case.last else []:
+        paid[deposit["user_id"]] = paid.get(deposit["user_id"], 0) + case.credited.get(deposit["id"], 0)
+    return {
+        "name": case.name,
+        "prefix": rows.PREFIX,
+        "zone": case.bench.target.environment.zone,
+        "ids": ids,
+        "members": [{"id": i, "name": case.names.get(i, i), "paid": count} for i, count in sorted(paid.items())],
+        "slots": [{"id": slot_id, "peak": case.peak[slot_id]} for slot_id in case.slots.values()],
+        "events": json.loads(text),
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, default=str) + "\n")

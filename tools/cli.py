@@ -1,0 +1,171 @@
+"""The commands of tools/pilates.py; each does its work elsewhere and is loaded only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from acceptance.errors import SuiteError
+
+PROGRAM = "python3 tools/pilates.py"
+COULD_NOT_RUN = 2
+MOST_CASES = 20_000
+DEFAULT_COUNT = 1247
+DEFAULT_SEED = 20251024
+
+
+def examples(*lines: str) -> str:
+    """Make the examples at the end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {PROGRAM} {line}" for line in lines)
+
+
+app = typer.Typer(
+    help="Does a booking system ever lose a class? 1,247 generated end-to-end cases look for it.",
+    epilog=examples("run", "run --count 100 --processes 4", "report", "serve", "selftest")
+    + "\n\nExit codes: 0 all passed, 1 failures found, 2 could not run.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Count = Annotated[int, typer.Option(min=1, max=MOST_CASES, help="How many cases to generate.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same cases.")]
+Full = Annotated[bool, typer.Option("--full", help="Every combination of user, device, time zone, action and state.")]
+Category = Annotated[str | None, typer.Option(help="Only this category of data/test_matrix.yaml.")]
+Env = Annotated[str, typer.Option(help="An environment of data/environments.yaml.")]
+Overlay = Annotated[
+    list[Path] | None,
+    typer.Option(help="SQL that breaks the embedded studio on purpose; may be given several times."),
+]
+
+
+@app.command(epilog=examples("generate", "generate --count 2000 --seed 7", "generate --category concurrency"))
+def generate(
+    count: Count = DEFAULT_COUNT,
+    seed: Seed = DEFAULT_SEED,
+    full: Full = False,
+    category: Category = None,
+    env: Env = "embedded",
+) -> None:
+    """Write the cases: a JSON table, and the Robot Framework suites made from it."""
+    from acceptance import environment
+    from tools.run import cases
+
+    environment.load(env)
+    with cases.alone():
+        table, path = cases.generate(cases.Wish(count, seed, env, category, full))
+    print(f"{len(table['cases'])} cases: {path}")
+    print(f"Suites: {cases.GENERATED}")
+
+
+@app.command(
+    epilog=examples(
+        "run",
+        "run --count 100",
+        "run --priority",
+        "run --category concurrency --processes 8",
+        "run --overlay tools/mutants/refund_twice.sql",
+    )
+)
+def run(
+    count: Count = DEFAULT_COUNT,
+    seed: Seed = DEFAULT_SEED,
+    full: Full = False,
+    category: Category = None,
+    env: Env = "embedded",
+    processes: Annotated[
+        int, typer.Option(min=1, max=200, help="Parallel workers.", show_default="one a core, at least 2")
+    ] = max(2, os.cpu_count() or 2),
+    priority: Annotated[bool, typer.Option("--priority", help="Only the scenarios written by hand.")] = False,
+    overlay: Overlay = None,
+) -> None:
+    """Generate the cases, run them in parallel, and write log and report into results/latest."""
+    from tools.run import job
+    from tools.run.record import Arguments
+
+    if priority and (category or full):
+        raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
+    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()))
+    raise typer.Exit(job.run(wanted, Console()))
+
+
+@app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))
+def report(
+    name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
+) -> None:
+    """Write a run's final report again, from what is stored of it."""
+    from tools.report import markdown
+    from tools.run import folder
+
+    print(markdown.write(folder.find(name)))
+
+
+@app.command(epilog=examples("clean", "clean --env staging", "clean --results"))
+def clean(
+    env: Env = "embedded",
+    results: Annotated[bool, typer.Option("--results", help="Remove old runs' folders instead of rows.")] = False,
+) -> None:
+    """Remove the rows that stopped runs left in a database, or all runs' folders but the latest."""
+    from tools import clean
+
+    for line in clean.old_results() if results else clean.rows_of(env):
+        print(line)
+
+
+@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund_twice.sql"))
+def serve(overlay: Overlay = None) -> None:
+    """Keep the embedded studio running, for example to try requests by hand; Ctrl-C ends it."""
+    from tools import serve
+
+    serve.until_interrupted(overlay or [])
+
+
+@app.command(epilog=examples("doctor", "doctor --env staging"))
+def doctor(env: Env = "embedded") -> None:
+    """Look whether everything that a run needs is there, and say what is not; writes nothing."""
+    from tools import doctor
+
+    healthy = True
+    for finding in doctor.findings(env):
+        print(f"{'ok  ' if finding.good else 'BAD '} {finding.words}")
+        healthy = healthy and finding.good
+    raise typer.Exit(0 if healthy else COULD_NOT_RUN)
+
+
+@app.command(
+    epilog=examples("selftest", "selftest -k generator", "selftest -x --durations 10"),
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def selftest(context: typer.Context) -> None:
+    """Test the suite itself: style of every file, dry run, units, studio, and a small run; takes pytest's options."""
+    from tools import selftest
+
+    raise typer.Exit(selftest.run(context.args))
+
+
+def main() -> int:
+    """Run a command.
+
+    Returns:
+        0 all passed, 1 failures found, 2 could not run.
+    """
+    try:
+        app(prog_name=PROGRAM)
+    except SystemExit as end:
+        return end.code if end.code in (0, 1) else COULD_NOT_RUN
+    except SuiteError as error:
+        print(f"pilates: {error}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    return COULD_NOT_RUN
+
+
+if __name__ == "__main__":
+    sys.exit(main())

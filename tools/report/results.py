@@ -1,0 +1,114 @@
+"""Reads what came of a run from its output.xml."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from robot.api import ExecutionResult, ResultVisitor
+from robot.errors import DataError
+from robot.result import TestCase
+
+from acceptance.errors import SuiteError
+
+CATEGORY = "category-"
+STOPPED = ("Execution terminated by signal", "Parent suite setup failed:")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test as it ended. ``status`` is PASS, FAIL, SKIP or NOT RUN."""
+
+    name: str
+    status: str
+    tags: frozenset[str]
+    message: str
+    seconds: float
+
+    @property
+    def id(self) -> str:
+        """The first word of the name."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def category(self) -> str:
+        """The category by its tag, or "other"."""
+        return next((tag.removeprefix(CATEGORY) for tag in sorted(self.tags) if tag.startswith(CATEGORY)), "other")
+
+    @property
+    def is_p0(self) -> bool:
+        """Whether a class was lost or given away, or data contradict each other."""
+        return self.status == "FAIL" and "p0" in self.tags
+
+    @property
+    def cause(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All tests of one run."""
+
+    cases: list[Case]
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """The number of cases per status."""
+        return Counter(case.status for case in self.cases)
+
+    @property
+    def judged(self) -> int:
+        """The cases that passed or failed: those that say something about the target."""
+        return self.counts["PASS"] + self.counts["FAIL"]
+
+    @property
+    def failures(self) -> list[Case]:
+        """The failed cases, P0 first."""
+        failed = [case for case in self.cases if case.status == "FAIL"]
+        return sorted(failed, key=lambda case: (not case.is_p0, case.name))
+
+    @property
+    def p0(self) -> list[Case]:
+        """The failed cases in which a class was lost or given away."""
+        return [case for case in self.failures if case.is_p0]
+
+    def of(self, status: str) -> list[Case]:
+        """Return the cases of a status."""
+        return [case for case in self.cases if case.status == status]
+
+    def by_category(self) -> dict[str, Counter[str]]:
+        """Count the statuses per category."""
+        counts: dict[str, Counter[str]] = {}
+        for case in self.cases:
+            counts.setdefault(case.category, Counter())[case.status] += 1
+        return counts
+
+
+class _Collector(ResultVisitor):
+    def __init__(self) -> None:
+        self.cases: list[Case] = []
+
+    def visit_test(self, test: TestCase) -> None:
+        status, tags = test.status, frozenset(map(str, test.tags))
+        stopped = test.message.removeprefix("Setup failed:\n").startswith(STOPPED)
+        if test.failed and (test.tags.robot("exit") or stopped):
+            status = "NOT RUN"
+        self.cases.append(Case(test.name, status, tags, test.message, test.elapsed_time.total_seconds()))
+
+
+def read(output: Path) -> Results:
+    """Read an output.xml.
+
+    Raises:
+        SuiteError: when it is not there or not complete.
+    """
+    try:
+        result = ExecutionResult(output, include_keywords=False)
+    except DataError as error:
+        raise SuiteError(f"{output}: cannot be read: {error.message}") from None
+    collector = _Collector()
+    result.visit(collector)
+    return Results(collector.cases)

@@ -1,0 +1,167 @@
+"""One run from its first check to its last word."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from acceptance import environment, rows
+from acceptance.bench import run_digits
+from acceptance.environment import Target
+from acceptance.errors import SuiteError
+from tools.report import markdown, results
+from tools.run import cases, folder, pabot, preflight
+from tools.run.progress import Watch
+from tools.run.record import Arguments, Run
+
+TICK_SECONDS = 0.2
+STOP_SECONDS = 30
+MOST_P0_SHOWN = 10
+
+
+def run(arguments: Arguments, console: Console) -> int:
+    """Make the cases, run them, and say what came of it.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SuiteError: when it cannot be done; nothing has been written to the target then.
+    """
+    chosen = preflight.writable(arguments.env)
+    with _alone(), console.status("Looking at the target ...") as status:
+        target = environment.connect(chosen, [path.resolve() for path in arguments.overlays])
+        with closing(target):
+            preflight.check(target)
+            status.update("Making the cases ...")
+            table, planned = _cases(arguments)
+            this = Run(arguments, chosen, folder.create(), planned)
+            if table is not None:
+                shutil.copyfile(table, this.folder / folder.TABLE)
+            this.write()
+            status.stop()
+            console.print(f"{len(planned)} cases on {chosen.name}, {arguments.processes} workers: {this.folder}")
+            _execute(this, console)
+            _remove_rows(this, target, console)
+    return _conclude(this, console)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the generated suites; two runs of one copy would overwrite each other's."""
+    folder.RESULTS.mkdir(exist_ok=True)
+    lock = FileLock(folder.RESULTS / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        words = "another run of this copy of the project is using it; wait for its end, or use a second copy"
+        raise SuiteError(f"{cases.GENERATED}: {words}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
+    """Make the generated cases unless only the others are wanted, and name all that will run."""
+    planned = cases.written_by_hand(arguments.include)
+    if arguments.priority:
+        return None, planned
+    wish = cases.Wish(arguments.count, arguments.seed, arguments.env, arguments.category, arguments.full)
+    table, path = cases.generate(wish)
+    return path, planned | {case["test_id"] for case in table["cases"]}
+
+
+def _execute(this: Run, console: Console) -> None:
+    """Run pabot to its end, or to an end in good order after a Ctrl-C."""
+    arguments = this.arguments
+    variables = {"ENV": arguments.env, "RUN_DIR": str(this.folder)}
+    if arguments.overlays:
+        variables["OVERLAY"] = ",".join(str(path.resolve()) for path in arguments.overlays)
+    include = [arguments.include] if arguments.include else []
+    pipe, total = this.folder / ".progress", len(this.planned)
+    began = time.monotonic()
+    with Watch(pipe, total, console) as watch:
+        process = pabot.start(this.folder, cases.SUITES, arguments.processes, variables, include, pipe, total)
+        try:
+            while process.poll() is None:
+                watch.wait(TICK_SECONDS)
+        except KeyboardInterrupt:
+            this.interrupted = True
+            watch.say("Stopping: the running cases are brought to an end. Ctrl-C again stops at once.")
+            _stop(process, watch)
+        except BaseException:
+            pabot.kill(process)
+            raise
+    this.seconds = time.monotonic() - began
+
+
+def _stop(process: subprocess.Popen[bytes], watch: Watch) -> None:
+    until = time.monotonic() + STOP_SECONDS
+    asked: set[int] = set()
+    try:
+        while process.poll() is None and time.monotonic() < until:
+            pabot.stop(process, asked)
+            watch.wait(TICK_SECONDS)
+    except KeyboardInterrupt:
+        watch.say("Stopping at once.")
+    if process.poll() is None:
+        pabot.kill(process)
+
+
+def _remove_rows(this: Run, target: Target, console: Console) -> None:
+    """Remove what stopped or dead workers left behind; a finished case has removed its own rows."""
+    try:
+        with preflight.connected(target) as connection:
+            rows.remove_rows(connection, run_digits(this.folder.name))
+    except SuiteError as error:
+        console.print(f"The run's rows could not be removed; `clean` does it later. {error}", markup=False)
+
+
+def _conclude(this: Run, console: Console) -> int:
+    """Judge what was written, keep it, and say it."""
+    output = this.folder / "output.xml"
+    if output.is_file():
+        this.results = results.read(output)
+    elif not this.interrupted:
+        raise SuiteError(f"{this.folder / 'pabot.log'}: pabot wrote no output.xml; its last words stand there.")
+    pabot.tidy(this.folder, keep=bool(this.lost))
+    this.write()
+    report = markdown.write(this.folder, this.results)
+    _say(this, report, console)
+    return this.exit_code
+
+
+def _say(this: Run, report: Path, console: Console) -> None:
+    counts, lost, p0 = this.results.counts, this.lost, this.results.p0
+
+    def say(words: str) -> None:
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    say("")
+    say(
+        f"{counts['PASS']} of {len(this.planned)} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped (not"
+        f" proven), in {this.seconds:.1f} s: {len(this.results.cases) / this.seconds:.1f} a second."
+    )
+    if p0:
+        say(f"{len(p0)} P0 failures:")
+        for case in p0[:MOST_P0_SHOWN]:
+            say(f"  {case.name}: {case.cause}")
+        if len(p0) > MOST_P0_SHOWN:
+            say(f"  and {len(p0) - MOST_P0_SHOWN} more.")
+    not_run = this.results.of("NOT RUN")
+    if this.interrupted:
+        say(f"Interrupted: {len(not_run) + len(lost)} cases did not come to an end; the others are kept.")
+    elif not_run:
+        say(f"{len(not_run)} cases were not run: {not_run[0].message.strip()}")
+    if lost and not this.interrupted:
+        say(f"{len(lost)} cases are lost, a worker died; see {this.folder / 'pabot_results'}. First: {min(lost)}.")
+    say(f"Report: {report}")
+    say(f"Log:    {this.folder / 'log.html'}")
