@@ -44,7 +44,7 @@ def main() -> None:
     paths = [str(ROOT), str(ROOT / "libraries"), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     # -P: the folder we are called from must not hide a package of ours.
-    os.execv(python, [str(python), "-P", "-m", "tools.cli", *sys.argv[1:]])
+    os.execv(python, [str(python), "-P", "-m", "tools.cli", *sys.argv[1:]])  # noqa: S606
 
 
 def prepare(root: Path) -> Path:

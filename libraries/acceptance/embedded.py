@@ -22,6 +22,9 @@ from acceptance.errors import SuiteError
 SOCKET_PATH_LIMIT = 107  # bytes of a unix socket's address (sys/un.h)
 POLL_SECONDS = 0.02
 
+# A supervisor outlives us on purpose; kept here, Python does not complain that it is still running.
+_SUPERVISORS: list[subprocess.Popen[bytes]] = []
+
 
 @dataclass
 class Studio:
@@ -87,7 +90,8 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
             lease = _connected(home) or _started(start, home, overlays, until, grace)
         lease.settimeout(max(0.1, until - time.monotonic()))
         try:
-            line = lease.makefile("rb").readline()
+            with lease.makefile("rb") as said:
+                line = said.readline()
         except TimeoutError:
             break
         except ConnectionError:
@@ -125,6 +129,7 @@ def _started(start: Path, home: Path, overlays: Sequence[Path], until: float, gr
         process = subprocess.Popen(  # noqa: S603 - our own script
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
+    _SUPERVISORS.append(process)
     while time.monotonic() < until:
         lease = _connected(home)
         if lease is not None:

@@ -81,7 +81,7 @@ def _sentence(failed: int, judged: int, bound: float) -> str:
     if not judged:
         return "none; no case was judged"
     found = "none failed" if not failed else f"{failed} failed"
-    return f"of {judged:,} cases judged {found}; with {CONFIDENCE:.0%} confidence fewer than {bound:.2%} of them would"
+    return f"of {judged:,} cases judged {found}; with {CONFIDENCE:.0%} confidence the failure rate is below {bound:.2%}"
 
 
 def _coverage(results: Results, coverage: dict[str, Any]) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _performance(folder: Path, record: dict[str, Any], results: Results) -> Iter
     yield from _table(
         ("Metric", "Measured", "Target", "Acceptable", "Verdict"),
         (
-            ("Total test duration", f"{seconds / 60:.1f} min", "< 60 min", "< 120 min", _below(seconds, 3600, 7200)),
+            ("Total test duration", f"{seconds:,.1f} s", "< 60 min", "< 120 min", _below(seconds, 3600, 7200)),
             ("Tests per second", f"{rate:.1f}", "> 1", "> 0.5", _below(-rate, -1, -0.5)),
             ("Call latency (p99)", measured, "< 2 s", "< 5 s", _below(latency, 2000, 5000)),
             ("Test flakiness rate", "not measured", "< 1%", "< 5%", "-"),

@@ -15,6 +15,7 @@ from acceptance.errors import SuiteError
 
 CATEGORY = "category-"
 STOPPED = ("Execution terminated by signal", "Parent suite setup failed:")
+FRAMES = ("Setup failed:", "Teardown failed:", "Also teardown failed:")  # Robot Framework's own words around a message
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Case:
 
     @property
     def cause(self) -> str:
-        """The first line of the message."""
-        return self.message.partition("\n")[0]
+        """The first line of the message that says something."""
+        return cause_of(self.message)
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,24 @@ class Results:
         return counts
 
 
+def status_of(test: TestCase) -> str:
+    """Return PASS, FAIL, SKIP, or NOT RUN for a test that was stopped or never came to its turn."""
+    stopped = test.tags.robot("exit") or cause_of(test.message).startswith(STOPPED)
+    return "NOT RUN" if test.failed and stopped else test.status
+
+
+def cause_of(message: str) -> str:
+    """Return the first line of a message that says something."""
+    return next((line for line in message.splitlines() if line and line not in FRAMES), "")
+
+
 class _Collector(ResultVisitor):
     def __init__(self) -> None:
         self.cases: list[Case] = []
 
     def visit_test(self, test: TestCase) -> None:
-        status, tags = test.status, frozenset(map(str, test.tags))
-        stopped = test.message.removeprefix("Setup failed:\n").startswith(STOPPED)
-        if test.failed and (test.tags.robot("exit") or stopped):
-            status = "NOT RUN"
-        self.cases.append(Case(test.name, status, tags, test.message, test.elapsed_time.total_seconds()))
+        tags, seconds = frozenset(map(str, test.tags)), test.elapsed_time.total_seconds()
+        self.cases.append(Case(test.name, status_of(test), tags, test.message, seconds))
 
 
 def read(output: Path) -> Results:

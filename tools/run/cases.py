@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from acceptance.datafiles import ROOT
+from acceptance.errors import SuiteError
+from tools.run.folder import RESULTS
 
 SUITES = ROOT / "suites"
 GENERATED = SUITES / "generated"
-TABLES = ROOT / "results" / "test-cases"
+TABLES = RESULTS / "test-cases"
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,22 @@ class Wish:
     environment: str
     category: str | None = None
     full: bool = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the lock of the generated suites; two runs of one copy would overwrite each other's."""
+    RESULTS.mkdir(exist_ok=True)
+    lock = FileLock(RESULTS / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        words = "another run of this copy of the project is using it; wait for its end, or use a second copy"
+        raise SuiteError(f"{GENERATED}: {words}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def generate(wish: Wish) -> tuple[dict[str, Any], Path]:

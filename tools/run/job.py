@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from acceptance import environment, rows
@@ -20,10 +19,10 @@ from tools.report import markdown, results
 from tools.run import cases, folder, pabot, preflight
 from tools.run.progress import Watch
 from tools.run.record import Arguments, Run
+from tools.run.summary import summary
 
 TICK_SECONDS = 0.2
 STOP_SECONDS = 30
-MOST_P0_SHOWN = 10
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -35,8 +34,9 @@ def run(arguments: Arguments, console: Console) -> int:
     Raises:
         SuiteError: when it cannot be done; nothing has been written to the target then.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(arguments.env)
-    with _alone(), console.status("Looking at the target ...") as status:
+    with cases.alone(), console.status("Looking at the target ...") as status:
         target = environment.connect(chosen, [path.resolve() for path in arguments.overlays])
         with closing(target):
             preflight.check(target)
@@ -51,22 +51,6 @@ def run(arguments: Arguments, console: Console) -> int:
             _execute(this, console)
             _remove_rows(this, target, console)
     return _conclude(this, console)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock of the generated suites; two runs of one copy would overwrite each other's."""
-    folder.RESULTS.mkdir(exist_ok=True)
-    lock = FileLock(folder.RESULTS / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        words = "another run of this copy of the project is using it; wait for its end, or use a second copy"
-        raise SuiteError(f"{cases.GENERATED}: {words}.") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
@@ -127,41 +111,13 @@ def _remove_rows(this: Run, target: Target, console: Console) -> None:
 
 def _conclude(this: Run, console: Console) -> int:
     """Judge what was written, keep it, and say it."""
-    output = this.folder / "output.xml"
+    output = this.folder / folder.OUTPUT
     if output.is_file():
         this.results = results.read(output)
-    elif not this.interrupted:
-        raise SuiteError(f"{this.folder / 'pabot.log'}: pabot wrote no output.xml; its last words stand there.")
     pabot.tidy(this.folder, keep=bool(this.lost))
     this.write()
     report = markdown.write(this.folder, this.results)
-    _say(this, report, console)
+    for line in summary(this):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
     return this.exit_code
-
-
-def _say(this: Run, report: Path, console: Console) -> None:
-    counts, lost, p0 = this.results.counts, this.lost, this.results.p0
-
-    def say(words: str) -> None:
-        console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-    say("")
-    say(
-        f"{counts['PASS']} of {len(this.planned)} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped (not"
-        f" proven), in {this.seconds:.1f} s: {len(this.results.cases) / this.seconds:.1f} a second."
-    )
-    if p0:
-        say(f"{len(p0)} P0 failures:")
-        for case in p0[:MOST_P0_SHOWN]:
-            say(f"  {case.name}: {case.cause}")
-        if len(p0) > MOST_P0_SHOWN:
-            say(f"  and {len(p0) - MOST_P0_SHOWN} more.")
-    not_run = this.results.of("NOT RUN")
-    if this.interrupted:
-        say(f"Interrupted: {len(not_run) + len(lost)} cases did not come to an end; the others are kept.")
-    elif not_run:
-        say(f"{len(not_run)} cases were not run: {not_run[0].message.strip()}")
-    if lost and not this.interrupted:
-        say(f"{len(lost)} cases are lost, a worker died; see {this.folder / 'pabot_results'}. First: {min(lost)}.")
-    say(f"Report: {report}")
-    say(f"Log:    {this.folder / 'log.html'}")

@@ -70,7 +70,7 @@ class Watch:
 
     def say(self, words: str) -> None:
         """Say something without disturbing the bar."""
-        self._bar.console.print(words, markup=False, highlight=False)
+        self._bar.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def _take(self, line: str) -> None:
         status, name, message = line.split("\t", 2)

@@ -8,6 +8,8 @@ import os
 import signal
 from typing import Any
 
+from tools.report.results import cause_of, status_of
+
 ROBOT_LISTENER_API_VERSION = 3
 LONGEST = 500  # bytes; PIPE_BUF is at least 512
 
@@ -28,14 +30,13 @@ def start_suite(data: Any, result: Any) -> None:
 
 
 def end_test(data: Any, result: Any) -> None:
-    """Tell what came of a test: status, name and the first line of its message."""
+    """Tell what came of a test: status, name and the first line of its message that says something."""
     if _pipe is None or _pipe < 0:
         return
-    status = "NOT RUN" if result.tags.robot("exit") else result.status
-    words = (status, result.name, result.message.partition("\n")[0])
+    words = (status_of(result), result.name, cause_of(result.message))
     line = "\t".join(word.replace("\t", " ") for word in words)
     try:
-        os.write(_pipe, line.encode()[:LONGEST].replace(b"\n", b" ") + b"\n")
+        os.write(_pipe, line.encode()[:LONGEST] + b"\n")
     except BrokenPipeError:
         _stop()
 

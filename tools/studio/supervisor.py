@@ -38,6 +38,7 @@ from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries, end, end_w
 
 SQL = Path(__file__).parent / "sql"
 DATABASE = "studio"
+TEMPLATE = "template_studio"  # the rules without a row; self-tests make databases of their own from it
 # For overlays: put one text of a function in the place of another that must stand there exactly once.
 CHANGE = """
 create function pg_temp.change(p_function regproc, p_old text, p_new text) returns void language plpgsql as $$
@@ -109,9 +110,9 @@ class Studio:
         """
         with contextlib.closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
             connection.autocommit = True
-            connection.cursor().execute(f"create database {DATABASE}")
+            connection.cursor().execute(f"create database {TEMPLATE}")
         with (
-            contextlib.closing(psycopg2.connect(self.cluster.url(DATABASE))) as connection,
+            contextlib.closing(psycopg2.connect(self.cluster.url(TEMPLATE))) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(CHANGE)
@@ -119,6 +120,9 @@ class Studio:
                 apply_file(cursor, path)
             cursor.execute("alter role authenticator password %s", (self.gateway_password,))
             connection.commit()
+        with contextlib.closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f"create database {DATABASE} template {TEMPLATE}")
 
     def start_gateway(self) -> None:
         """Start the gateway on the socket that stays ours, and wait until it answers."""

@@ -1,0 +1,14 @@
+-- id: I10-calendar
+-- title: the calendar was told of each booking that stands
+-- needs: pilates_calendar_outbox.booking_id
+-- severity: P0
+with told as (
+  select distinct on (booking_id) booking_id, event from public.pilates_calendar_outbox order by booking_id, id desc
+)
+select
+  b.id::text as key,
+  b.user_id::text as user_id,
+  'the booking is ' || b.status || ', the calendar was last told: ' || coalesce(t.event, 'nothing') as finding
+from public.pilates_bookings b left join told t on t.booking_id = b.id
+where (b.status = 'confirmed' and t.event is distinct from 'booked')
+   or (b.status = 'cancelled' and t.event = 'booked')

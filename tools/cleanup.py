@@ -1,0 +1,27 @@
+"""Removes what runs left behind: rows in a database, folders of old runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from acceptance import environment, rows
+from tools.run import folder, preflight
+
+
+def rows_of(name: str) -> Iterator[str]:
+    """Remove every row the suite ever made in an environment, and say how many there were.
+
+    Raises:
+        SuiteError: when the environment is read-only or cannot be reached.
+    """
+    with closing(environment.connect(preflight.writable(name))) as target, preflight.connected(target) as connection:
+        for table, count in rows.remove_rows(connection).items():
+            yield f"{table}: {count} removed"
+
+
+def old_results() -> Iterator[str]:
+    """Remove the folders of all runs but the latest, and say which."""
+    removed = folder.remove_old()
+    yield from (f"{path} removed" for path in removed)
+    yield f"{len(removed)} old runs removed"
