@@ -36,6 +36,15 @@ class MemberKeywords:
         current.case().add_member("member", current.count(classes))
 
     @keyword
+    def remove_the_deposits(self) -> None:
+        """Lets the member have no deposit at all.
+
+        Example:
+        | Remove The Deposits |
+        """
+        current.case().drop_deposits()
+
+    @keyword
     def create_other_members(self, count: str, classes: str) -> None:
         """Makes further members, each with one deposit.
 

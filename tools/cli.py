@@ -75,7 +75,7 @@ def generate(
         "run --count 100",
         "run --priority",
         "run --category concurrency --processes 8",
-        "run --overlay tools/mutants/refund_twice.sql",
+        "run --overlay tools/mutants/refund-twice.sql",
     )
 )
 def run(
@@ -126,7 +126,7 @@ def clean(
         print(line)
 
 
-@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund_twice.sql"))
+@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund-twice.sql"))
 def serve(overlay: Overlay = None) -> None:
     """Keep the embedded studio running, for example to try requests by hand; Ctrl-C ends it."""
     from tools import serving

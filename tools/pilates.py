@@ -102,10 +102,10 @@ def state(venv: Path) -> str | None:
 def install(requirements: Path, venv: Path, held: int) -> None:
     """Make the virtual environment, from scratch where an earlier one of ours is unfinished or outdated."""
     started = time.monotonic()
-    if state(venv) is not None:
-        shutil.rmtree(venv)
     tell(f"First run: installing the packages of {requirements.name} into {venv} (once, about a minute).")
     try:
+        if state(venv) is not None:
+            shutil.rmtree(venv)
         venv.mkdir(exist_ok=True)
         marker_of(venv).write_text(UNFINISHED, encoding="utf-8")
     except OSError as error:
@@ -144,13 +144,14 @@ def _phase(command: list[str], log: Path, held: int, remedy: str) -> None:
                 tell(f"  {words}")
     if process.returncode:
         cause = last_error or f"exit code {process.returncode}"
-        raise CannotPrepareError(f"{' '.join(command[1:4])} failed: {cause} ({log}). {remedy}")
+        raise CannotPrepareError(f"{' '.join(command[2:4])} failed: {cause} ({log}). {remedy}")
 
 
 def progress(line: str) -> str:
     """Put one line of pip's into the words shown; empty for those that are not news."""
     if match := re.match(r"(Collecting|Processing|Building wheels? for) (\S+)", line):
-        return match[2].rpartition("/")[2].rstrip(":")
+        name = match[2].rpartition("/")[2].rstrip(":")
+        return re.sub(r"^([^-]+)-([^-]+)-.*[.]whl$", r"\1==\2", name)
     if line.startswith("Installing collected packages:"):
         return f"unpacking {line.count(',') + 1} packages ..."
     return ""

@@ -71,6 +71,12 @@ class Scene:
         member = self._add_person("member", entry["role"], entry["name"], device, zone)
         self._add_deposits(member, entry["deposits"])
 
+    def drop_deposits(self) -> None:
+        """Let the member have no deposit at all; the rows are not written yet."""
+        mine = self.people["member"].user_id
+        self.made = [(t, r) for t, r in self.made if t != "pilates_deposits" or r["user_id"] != mine]
+        self.state = replace(self.state, deposits=tuple(d for d in self.state.deposits if d.member != mine))
+
     def add_member(self, name: str, classes: int) -> Caller:
         """Make a member with one deposit of so many classes."""
         member = self._add_person(name, "user", f"Acceptance {name}", PLAIN_DEVICE, self.bench.target.environment.zone)

@@ -33,8 +33,8 @@ def write(where: Path, results: Results | None = None) -> Path:
         _title(record),
         _summary(record, results),
         _coverage(results, coverage),
-        _p0(results),
-        _others(results),
+        _p0(where, results),
+        _others(where, results),
         _performance(where, record, results),
         _recommendations(record, results),
     )
@@ -113,21 +113,21 @@ def _combinations(coverage: dict[str, Any]) -> Iterator[str]:
             yield f"- {_words(name)}: {figures['covered']:,} of {figures['possible']:,} possible ({share:.2%})"
 
 
-def _p0(results: Results) -> Iterator[str]:
+def _p0(where: Path, results: Results) -> Iterator[str]:
     yield "## P0 Failures"
     yield ""
-    yield from _listed(results.p0) if results.p0 else ("(None detected)",)
+    yield from _listed(where, results.p0) if results.p0 else ("(None detected)",)
 
 
-def _others(results: Results) -> Iterator[str]:
+def _others(where: Path, results: Results) -> Iterator[str]:
     others = [case for case in results.failures if not case.is_p0]
     if others:
         yield "## Other Failures"
         yield ""
-        yield from _listed(others)
+        yield from _listed(where, others)
 
 
-def _listed(cases: list[Case]) -> Iterator[str]:
+def _listed(where: Path, cases: list[Case]) -> Iterator[str]:
     for case in cases[:MOST_LISTED]:
         yield f"### {case.name}"
         yield ""
@@ -135,8 +135,9 @@ def _listed(cases: list[Case]) -> Iterator[str]:
         yield case.message.strip().replace("```", "'''")
         yield "```"
         yield ""
-        yield f"Rows before and after: `snapshots/{case.id}-before.json`, `snapshots/{case.id}-after.json`."
-        yield ""
+        if (where / "failures" / case.id).is_dir():
+            yield f"What happened, why, and how to make it happen again: `failures/{case.id}/`."
+            yield ""
     if len(cases) > MOST_LISTED:
         yield f"{len(cases) - MOST_LISTED:,} more stand in `report.html`."
 

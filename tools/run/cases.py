@@ -57,7 +57,8 @@ def generate(wish: Wish) -> tuple[dict[str, Any], Path]:
     table = generator.generate(
         count=wish.count, seed=wish.seed, env=wish.environment, category=wish.category, full=wish.full
     )
-    path = generator.write_table(table, TABLES)
+    path = TABLES / f"test-matrix-{len(table['cases'])}.json"
+    generator.write_table(table, path)
     generator.write_suites(table, GENERATED)
     return table, path
 

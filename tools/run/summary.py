@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.run import folder
 from tools.run.record import Run
 
 MOST_P0_SHOWN = 10
@@ -39,6 +38,8 @@ def _missing(run: Run) -> Iterator[str]:
     if not_run:
         reasons = [case.cause for case in not_run if not case.cause.startswith("Test execution stopped")]
         yield f"{len(not_run)} cases were not run: {(reasons or [not_run[0].cause])[0]}"
-    if lost:
-        where = run.folder / ("pabot_results" if (run.folder / folder.OUTPUT).is_file() else "pabot.log")
+    if not run.results.cases:
+        yield f"No results: pabot ended without any; its last words stand in {run.folder / 'pabot.log'}."
+    elif lost:
+        where = run.folder / "pabot_results"
         yield f"{len(lost)} cases are lost, a worker died; see {where}. The first one: {min(lost)}."

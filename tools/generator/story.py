@@ -1,0 +1,245 @@
+"""Tells one case as a scenario: plays its steps against the sequential model and writes what must come of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+
+from acceptance.datafiles import profiles
+from acceptance.errors import SuiteError
+from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status, apply
+from acceptance.network import Fault
+from tools.generator.matrix import FILE, Action, Matrix, Row
+
+MOST_PERMUTED = 5
+LATER = re.compile(r"\d+ ms later")
+
+# What a scenario's sentences ask of the studio: operation, caller's role, and the class.
+ASKS: dict[str, tuple[Operation, str, str]] = {
+    "the member books the class": (Operation.BOOK, "member", "class"),
+    "the member cancels the booking": (Operation.CANCEL, "member", "class"),
+    "the member confirms attendance": (Operation.CONFIRM, "member", "class"),
+    "the member moves the booking to the other class": (Operation.RESCHEDULE, "member", "other class"),
+    "the trainer confirms attendance": (Operation.CONFIRM, "trainer", "class"),
+    "the front desk books the class for the member": (Operation.BOOK, "admin", "class"),
+    "the front desk cancels the booking": (Operation.CANCEL, "admin", "class"),
+    "the front desk removes the booking": (Operation.ADMIN_REMOVE, "admin", "class"),
+    "another member books the class for the member": (Operation.BOOK, "stranger", "class"),
+    "another member cancels the booking": (Operation.CANCEL, "stranger", "class"),
+}
+
+
+@dataclass
+class Story:
+    """The scenario of one row: its lines, the seed's sequence of steps, and the model's state so far."""
+
+    matrix: Matrix
+    row: Row
+
+    def __post_init__(self) -> None:
+        self.lines: list[str] = []
+        self.sequence: list[dict[str, Any]] = []
+        self.actors: list[dict[str, Any]] = []
+        self.faults: list[str] = []
+        self.assertions: list[str] = []
+        self.state = State(tuple(self._deposits()), (self._slot("class", row_when=self.row["when"]),))
+        self.others = 0
+        self.count = 0
+        self.said = ""
+
+    def _deposits(self) -> list[Deposit]:
+        if self.row["state"] == "no deposit":
+            return []
+        made = []
+        for number, entry in enumerate(profiles()[self.row["user"]]["deposits"]):
+            expires = str(entry["expires"])
+            order = (entry["expires"] is None, _seconds(entry["expires"]), number)
+            expired = expires.startswith("-")
+            made.append((order, Deposit(f"paid-{number}", "member", entry["classes"], entry["active"], expired)))
+        return [replace(deposit, position=rank) for rank, (_, deposit) in enumerate(sorted(made, key=lambda m: m[0]))]
+
+    def _slot(self, name: str, row_when: str) -> Slot:
+        return Slot(name, self.matrix.places, started=row_when.endswith("ago"))
+
+    def tell(self, action: Action) -> None:
+        """Write the whole scenario of an action.
+
+        Raises:
+            SuiteError: when a step is no sentence the generator knows.
+        """
+        row, taken = self.row, self.matrix.taken[self.row["occupancy"]]
+        self.lines.append(f'Given the member "{row["user"]}" on {row["device"]} in {row["timezone"]}')
+        if row["state"] == "no deposit":
+            self.lines.append("And the member has no deposit")
+        self.lines.append(f"And a class {row['when']} with {self.matrix.places} places")
+        if taken:
+            self.lines.append(f"And {taken} {'place is' if taken == 1 else 'places are'} taken")
+            for number in range(taken):
+                guest = f"guest-{number}"
+                self._add_member(guest, 0)
+                place = Booking(guest, guest, "class", f"{guest}-paid")
+                self.state = replace(self.state, bookings=(*self.state.bookings, place))
+        for sentence in action.given:
+            self._before(sentence)
+        if row["network"] != "normal":
+            self.lines.append(f"And the network is {row['network']}")
+        for step in action.do:
+            self._step(step)
+        if action.category in ("functional", "edge"):
+            self.lines.append(f"And the member sees the class at the same instant in {row['timezone']}")
+        self.lines.append("And no class is lost or given away")
+
+    def _add_member(self, name: str, classes: int) -> None:
+        self.state = replace(self.state, deposits=(*self.state.deposits, Deposit(f"{name}-paid", name, classes)))
+
+    def _before(self, sentence: str) -> None:
+        """Play a line of ``given``."""
+        self.lines.append(f"And {sentence}")
+        if sentence == "the member has booked the class":
+            self._apply(self._call("the member books the class"))
+        elif match := re.fullmatch(r"(\d+) other members with (\d+) class(?:es)? each", sentence):
+            self.others = int(match[1])
+            for number in range(1, self.others + 1):
+                self._add_member(f"other-{number}", int(match[2]))
+        elif sentence.startswith("another class "):
+            other = Slot("other class", int(sentence.split()[-2]))
+            self.state = replace(self.state, slots=(*self.state.slots, other))
+        elif not self._happens(sentence):
+            raise SuiteError(f"{FILE}: given: the generator does not know {sentence!r}.")
+
+    def _happens(self, sentence: str) -> bool:
+        """Play what happens to the class or on the network; False for any other sentence."""
+        slot = self.state.slots[0]
+        if sentence in set(Fault):
+            self.faults.append(sentence)
+        elif sentence == "the studio switches the class off":
+            self.state = self.state.with_slot(replace(slot, active=False))
+        elif sentence.startswith("the class has started "):
+            self.state = self.state.with_slot(replace(slot, started=True))
+        elif match := re.fullmatch(r"the studio lowers the class to (\d+) places?", sentence):
+            self.state = self.state.with_slot(replace(slot, capacity=int(match[1])))
+        else:
+            return False
+        return True
+
+    def _call(self, sentence: str) -> Call:
+        """Turn a sentence into a call."""
+        self.count += 1
+        if match := re.fullmatch(r"the front desk credits (\d+) class(?:es)?", sentence):
+            return Call(Operation.CREDIT, "desk", "admin", "member", creates=f"m{self.count}", classes=int(match[1]))
+        plain = re.sub(r" on [\w-]+$", "", sentence)
+        if plain not in ASKS:
+            raise SuiteError(f"{FILE}: do: the generator does not know {sentence!r}.")
+        operation, who, slot = ASKS[plain]
+        mine = [b for b in self.state.bookings if b.member == "member"]
+        standing = [b for b in mine if b.status is Status.CONFIRMED]
+        booking = (standing or mine)[-1].id if mine else "none"
+        role = who if who in ("admin", "trainer") else profiles()[self.row["user"]]["role"]
+        if who == "stranger":
+            role = "user"
+        return Call(operation, who, role, "member", slot, booking, f"m{self.count}")
+
+    def _apply(self, call: Call) -> Answer:
+        self.state, answer = apply(self.state, call)
+        return answer
+
+    def _step(self, step: str | tuple[str, ...]) -> None:
+        if isinstance(step, tuple):
+            self._together(step)
+        elif step == "the member repeats the request":
+            self._write("When", step, "same answer", ["Then the answer is the same as before", self._left()])
+        elif self._happens(step):
+            self.lines.append(f"When {step}")
+            self.said = "And"
+        else:
+            call = self._call(step)
+            answer = self._apply(call)
+            lines = self._outcome(call, answer)
+            self._write("When", step, self._expected(answer), lines)
+
+    def _write(self, keyword: str, step: str, expected: str, lines: list[str]) -> None:
+        self.lines.append(f"{self.said or keyword} {step}")
+        self.said = ""
+        self.lines += lines
+        self.sequence.append({"step": len(self.sequence) + 1, "action": step, "expected": expected})
+
+    def _expected(self, answer: Answer) -> str:
+        return "success" if answer.accepted else f"refused because {self._reasons(answer)}"
+
+    @staticmethod
+    def _reasons(answer: Answer) -> str:
+        return " or ".join(reason for reason in Refusal if reason in answer.refusals)
+
+    def _left(self) -> str:
+        left = self.state.left("member")
+        return f"And {left} {'class is' if left == 1 else 'classes are'} left"
+
+    def _outcome(self, call: Call, answer: Answer) -> list[str]:
+        """Write what must come of one call."""
+        if not answer.accepted:
+            return [f"Then the studio refuses because {self._reasons(answer)}", "And nothing has changed", self._left()]
+        lines = ["Then the studio accepts it"]
+        if answer.given_back is not None:
+            back = answer.given_back
+            lines.append(f"And {back} {'class is' if back == 1 else 'classes are'} given back")
+        lines.append(self._left())
+        if call.operation in (Operation.BOOK, Operation.CANCEL, Operation.ADMIN_REMOVE, Operation.RESCHEDULE):
+            standing = any(b.member == "member" and b.status is Status.CONFIRMED for b in self.state.bookings)
+            lines.append(f"And {'the' if standing else 'no'} booking stands in the calendar")
+        return lines
+
+    def _together(self, step: tuple[str, ...]) -> None:
+        """Write calls at the same time: what all their orders agree on, and that one order must explain the rest."""
+        calls: list[Call] = []
+        delay = 0
+        for sentence in step:
+            if LATER.fullmatch(sentence):
+                delay += int(sentence.split()[0])
+            elif sentence == "all other members book the class at once":
+                names = [f"other-{number}" for number in range(1, self.others + 1)]
+                calls += [Call(Operation.BOOK, n, member=n, slot="class", creates=f"b-{n}") for n in names]
+                self.actors.append({"actor": "others", "action": sentence, "delay_ms": delay})
+            else:
+                calls.append(self._call(sentence))
+                actor = sentence.split(" ")[1]
+                self.actors.append({"actor": actor, "action": sentence, "delay_ms": delay})
+        ends = self._ends(calls)
+        accepted = {count for count, _ in ends}
+        lines = ["Then the answers fit one order of the calls"]
+        if len(accepted) == 1:
+            (count,) = accepted
+            lines.insert(0, f"Then exactly {count} of them {'is' if count == 1 else 'are'} accepted")
+            lines[1] = "And the answers fit one order of the calls"
+        self.state = ends[0][1]
+        if len({state.left("member") for _, state in ends}) == 1:
+            lines.append(self._left())
+        taken = {state.taken("class") for _, state in ends}
+        if len(taken) == 1:
+            (count,) = taken
+            lines.append(f"And the class has {count} {'place' if count == 1 else 'places'} taken")
+        text = "\n".join(["at the same time", *(f"...    {sentence}" for sentence in step)])
+        self.lines.append(f"When {text}")
+        self.lines += lines
+        self.sequence.append(
+            {"step": len(self.sequence) + 1, "action": " | ".join(step), "expected": "one order explains the answers"}
+        )
+
+    def _ends(self, calls: list[Call]) -> list[tuple[int, State]]:
+        """Play the calls in every order; for many alike callers, first to last and last to first."""
+        orders = permutations(calls) if len(calls) <= MOST_PERMUTED else (tuple(calls), tuple(reversed(calls)))
+        ends = []
+        for order in orders:
+            state, accepted = self.state, 0
+            for call in order:
+                state, answer = apply(state, call)
+                accepted += answer.accepted
+            ends.append((accepted, state))
+        return ends
+
+
+def _seconds(words: str | None) -> int:
+    if words is None:
+        return 0
+    return int(words[:-1]) * {"d": 86_400, "h": 3_600}[words[-1]]
