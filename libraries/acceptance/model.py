@@ -298,7 +298,8 @@ def apply(state: State, call: Call) -> tuple[State, Answer]:
         return _credit(state, call) if call.operation is Operation.CREDIT else _expire(state)
     booking = state.booking(call.booking)
     if booking is None:
-        return state, _refused(Refusal.UNKNOWN_BOOKING)
+        stranger = () if _permitted(call, call.member) else (Refusal.NOT_ALLOWED,)
+        return state, _refused(Refusal.UNKNOWN_BOOKING, *stranger)
     if not _permitted(call, booking.member):
         # A studio may hide a stranger's booking altogether instead of naming the lack of permission.
         return state, _refused(Refusal.NOT_ALLOWED, Refusal.UNKNOWN_BOOKING)
