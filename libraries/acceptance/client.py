@@ -112,12 +112,14 @@ def call(
     """
     device = request.caller.device
     reply = Reply(Outcome.UNKNOWN, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
-    fault = network.before_call(device.retries) if request.key else None
+    # A case is about what becomes of its calls; reads afterwards only look, and look undisturbed.
+    way = network if request.key else None
+    fault = way.before_call(device.retries) if way else None
     started = time.perf_counter()
     for _ in range(1 + device.retries):
         reply.status, reply.body = None, None
         send = _sender(session, target, request, trace_id, test_id)
-        answer = _attempt(send, fault, network, reply)
+        answer = _attempt(send, fault, way, reply)
         fault = None
         if answer is not None:
             reply.status, reply.body = answer
@@ -168,12 +170,13 @@ def _sender(
 
 
 def _attempt(
-    send: Callable[[bool], requests.Response], fault: Fault | None, network: Network, reply: Reply
+    send: Callable[[bool], requests.Response], fault: Fault | None, way: Network | None, reply: Reply
 ) -> tuple[int, Any] | None:
     """Make one attempt under at most one fault; None when no answer arrived."""
-    time.sleep(network.delay())
-    if fault is not None:
-        network.record(fault)
+    if way is not None:
+        way.travel()
+        if fault is not None:
+            way.record(fault)
     if fault is Fault.REQUEST_LOST:
         reply.attempts.append("request lost")
         return None
@@ -193,7 +196,8 @@ def _attempt(
         reply.attempts.append(type(error).__name__)
         reply.message = f"{type(error).__name__}"
         return None
-    time.sleep(network.delay())
+    if way is not None:
+        way.travel()
     reply.attempts.append(str(response.status_code))
     return response.status_code, _parsed(response)
 

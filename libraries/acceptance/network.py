@@ -8,6 +8,7 @@ what took place is kept, so that a fault which never fired cannot pass for one t
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,7 +44,6 @@ LATENCY_SECONDS = (
     0.005,
     0.025,
 )  # one way; enough to reorder concurrent callers, short enough for 20,000 cases
-NEEDS_RETRY = frozenset({Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.UNAVAILABLE})
 
 
 @dataclass
@@ -85,12 +85,12 @@ class Network:
             self.planned.append(fault)
             return fault
 
-    def delay(self) -> float:
-        """Return the seconds that one way takes now."""
-        if self.condition is not Condition.HIGH_LATENCY:
-            return 0.0
-        with self._lock:
-            return self.random.uniform(*LATENCY_SECONDS)
+    def travel(self) -> None:
+        """Take the time that one way takes now."""
+        if self.condition is Condition.HIGH_LATENCY:
+            with self._lock:
+                seconds = self.random.uniform(*LATENCY_SECONDS)
+            time.sleep(seconds)
 
     def record(self, fault: Fault) -> None:
         """Note that a fault took place."""
