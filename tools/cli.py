@@ -114,6 +114,55 @@ def report(
     print(markdown.write(folder.find(name)))
 
 
+@app.command(epilog=examples("analyze", "analyze 20251024T101500Z-1a2b"))
+def analyze(
+    name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
+) -> None:
+    """Group a run's failures by invariant and cause, with what the failing cases share, and the slowest calls."""
+    from tools.report import analysis
+    from tools.run import folder
+
+    print(analysis.tell(folder.find(name), Console()))
+
+
+@app.command(
+    epilog=examples("replay T-000001", "replay T-CONC-001 --repeat 20", "replay T-000001 --run results/latest")
+)
+def replay(
+    test_id: Annotated[str, typer.Argument(metavar="TEST_ID", help="For example T-000001.")],
+    run: Annotated[str, typer.Option(metavar="RUN", help="The run that the case is taken from.")] = "latest",
+    repeat: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How often.")] = 1,
+) -> None:
+    """Run one case of an earlier run again: same seed, same rows, same order, everything logged."""
+    from tools.run.replay import replay as again
+
+    raise typer.Exit(again(test_id, run, repeat, Console()))
+
+
+@app.command("verify-db", epilog=examples("verify-db", "verify-db --env production --output findings"))
+def verify_db(
+    env: Env = "embedded",
+    output: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write JSON and CSV there.")] = None,
+) -> None:
+    """Check a whole database, read-only: lost classes, overbooked classes, rows that dangle, a stale calendar."""
+    from tools import verifying
+
+    raise typer.Exit(verifying.verify(env, output, Console()))
+
+
+@app.command(epilog=examples("reconcile", "reconcile --env production --output findings"))
+def reconcile(
+    env: Env = "embedded",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write JSON, CSV and the proposal there.")
+    ] = None,
+) -> None:
+    """Say which members lost or gained how many classes, and propose SQL that would mend it; it is never run."""
+    from tools import verifying
+
+    raise typer.Exit(verifying.reconcile(env, output, Console()))
+
+
 @app.command(epilog=examples("clean", "clean --env staging", "clean --results"))
 def clean(
     env: Env = "embedded",

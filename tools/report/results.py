@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from acceptance.errors import SuiteError
 
 CATEGORY = "category-"
 STOPPED = ("Execution terminated by signal", "Parent suite setup failed:")
+BREACH = re.compile(r"^P\d (I\d+) ", re.MULTILINE)
 FRAMES = ("Setup failed:", "Teardown failed:", "Also teardown failed:")  # Robot Framework's own words around a message
 
 
@@ -27,6 +30,7 @@ class Case:
     tags: frozenset[str]
     message: str
     seconds: float
+    started: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -42,6 +46,16 @@ class Case:
     def is_p0(self) -> bool:
         """Whether a class was lost or given away, or data contradict each other."""
         return self.status == "FAIL" and "p0" in self.tags
+
+    @property
+    def broken(self) -> list[str]:
+        """The invariants that broke, as the message names them."""
+        return list(dict.fromkeys(BREACH.findall(self.message)))
+
+    @property
+    def broke_an_invariant(self) -> bool:
+        """Whether the target broke a promise, as opposed to not answering as expected."""
+        return bool(self.broken)
 
     @property
     def cause(self) -> str:
@@ -105,7 +119,8 @@ class _Collector(ResultVisitor):
 
     def visit_test(self, test: TestCase) -> None:
         tags, seconds = frozenset(map(str, test.tags)), test.elapsed_time.total_seconds()
-        self.cases.append(Case(test.name, status_of(test), tags, test.message, seconds))
+        started = test.start_time.astimezone(UTC) if test.start_time else None
+        self.cases.append(Case(test.name, status_of(test), tags, test.message, seconds, started))
 
 
 def read(output: Path) -> Results:

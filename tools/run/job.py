@@ -16,13 +16,15 @@ from acceptance.bench import run_digits
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
 from tools.report import markdown, results
-from tools.run import cases, folder, pabot, preflight
+from tools.run import cases, folder, pabot, preflight, reruns
+from tools.run.machine import Sampler
 from tools.run.progress import Watch
 from tools.run.record import Arguments, Run
 from tools.run.summary import summary
 
 TICK_SECONDS = 0.2
 STOP_SECONDS = 30
+SHOWN = 5
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -48,7 +50,11 @@ def run(arguments: Arguments, console: Console) -> int:
             this.write()
             status.stop()
             console.print(f"{len(planned)} cases on {chosen.name}, {arguments.processes} workers: {this.folder}")
-            _execute(this, console)
+            with Sampler(this.folder, target):
+                _execute(this, console)
+            _read(this)
+            if not this.interrupted:
+                _run_failed_again(this, console)
             _remove_rows(this, target, console)
     return _conclude(this, console)
 
@@ -66,9 +72,7 @@ def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
 def _execute(this: Run, console: Console) -> None:
     """Run pabot to its end, or to an end in good order after a Ctrl-C."""
     arguments = this.arguments
-    variables = {"ENV": arguments.env, "RUN_DIR": str(this.folder)}
-    if arguments.overlays:
-        variables["OVERLAY"] = ",".join(str(path.resolve()) for path in arguments.overlays)
+    variables = _variables(this)
     include = [arguments.include] if arguments.include else []
     pipe, total = this.folder / ".progress", len(this.planned)
     began = time.monotonic()
@@ -85,6 +89,34 @@ def _execute(this: Run, console: Console) -> None:
             pabot.kill(process)
             raise
     this.seconds = time.monotonic() - began
+
+
+def _variables(this: Run) -> dict[str, str]:
+    """Name the Robot Framework variables that every worker of the run gets."""
+    variables = {"ENV": this.arguments.env, "RUN_DIR": str(this.folder)}
+    if this.arguments.overlays:
+        variables["OVERLAY"] = ",".join(str(path.resolve()) for path in this.arguments.overlays)
+    return variables
+
+
+def _read(this: Run) -> None:
+    output = this.folder / folder.OUTPUT
+    if output.is_file():
+        this.results = results.read(output)
+
+
+def _run_failed_again(this: Run, console: Console) -> None:
+    """Run failed cases again, and read the results once more where some turned green."""
+
+    def say(words: str) -> None:
+        console.print(words, markup=False, highlight=False)
+
+    verdicts = reruns.rerun(this.folder, this.results, _variables(this), say)
+    for kind in reruns.Kind:
+        if names := [verdict.test_id for verdict in verdicts if verdict.kind is kind]:
+            say(f"  {kind}: {len(names)} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})")
+    this.flaky = sum(verdict.kind is reruns.Kind.FLAKY for verdict in verdicts)
+    _read(this)
 
 
 def _stop(process: subprocess.Popen[bytes], watch: Watch) -> None:
@@ -111,9 +143,6 @@ def _remove_rows(this: Run, target: Target, console: Console) -> None:
 
 def _conclude(this: Run, console: Console) -> int:
     """Judge what was written, keep it, and say it."""
-    output = this.folder / folder.OUTPUT
-    if output.is_file():
-        this.results = results.read(output)
     pabot.tidy(this.folder, keep=bool(this.lost))
     this.write()
     report = markdown.write(this.folder, this.results)

@@ -54,6 +54,7 @@ class Run:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     interrupted: bool = False
+    flaky: int = 0
     results: results.Results = field(default_factory=lambda: results.Results([]))
 
     @property
@@ -78,7 +79,10 @@ class Run:
             "started": self.started.isoformat(timespec="milliseconds"),
             "seconds": round(self.seconds, 3),
             "seed": self.arguments.seed,
-            "arguments": asdict(self.arguments),
+            "arguments": {
+                **asdict(self.arguments),
+                "overlays": [str(path.resolve()) for path in self.arguments.overlays],
+            },
             "environment": {"name": chosen.name, "description": chosen.description, "zone": chosen.zone},
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
             "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
@@ -87,6 +91,7 @@ class Run:
                 "passed": counts["PASS"],
                 "failed": counts["FAIL"],
                 "p0": len(self.results.p0),
+                "flaky": self.flaky,
                 "skipped": counts["SKIP"],
                 "not_run": counts["NOT RUN"],
                 "lost": len(self.lost),

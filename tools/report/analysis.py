@@ -1,0 +1,131 @@
+"""Groups a run's failures: by what broke, by what the failing cases share, and what was slow."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from tools.report.figures import percentile
+from tools.report.results import Case, Results, read
+from tools.run import folder
+
+FACTORS = ("category", "action", "device", "zone", "network", "user", "priority")
+SLOWEST = 10
+SHOWN = 3
+_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Failures with one cause: the invariants that broke and the first sentence without its numbers."""
+
+    broken: tuple[str, ...]
+    cause: str
+    cases: list[Case]
+    shared: dict[str, str]
+
+
+def groups(results: Results) -> list[Group]:
+    """Group the failed cases, the largest group first."""
+    by_cause: dict[tuple[tuple[str, ...], str], list[Case]] = defaultdict(list)
+    for case in results.failures:
+        by_cause[(tuple(case.broken), _IDS.sub("#", case.cause))].append(case)
+    found = [Group(broken, cause, cases, shared(cases, results)) for (broken, cause), cases in by_cause.items()]
+    return sorted(found, key=lambda group: -len(group.cases))
+
+
+def shared(cases: list[Case], results: Results) -> dict[str, str]:
+    """Return the factors on which all these cases agree although the run as a whole does not."""
+    agreed = {}
+    for factor in FACTORS:
+        levels = {level(case, factor) for case in cases}
+        if len(levels) == 1 and len({level(case, factor) for case in results.cases}) > 1:
+            agreed[factor] = levels.pop()
+    return agreed
+
+
+def level(case: Case, factor: str) -> str:
+    """Return a case's level of a factor by its tag, or "-"."""
+    return next((tag.removeprefix(f"{factor}-") for tag in sorted(case.tags) if tag.startswith(f"{factor}-")), "-")
+
+
+def latencies(where: Path) -> dict[str, list[float]]:
+    """Read the latency of each logged call in milliseconds, by operation."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for path in sorted((where / "logs").glob("*.jsonl")):
+        for record in _records(path):
+            found[record["action"]].append(record["response"]["latency_ms"])
+    return dict(found)
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_bytes().splitlines():
+        try:
+            yield orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return  # the last line of a killed worker is cut off
+
+
+def tell(where: Path, console: Console) -> Path:
+    """Print the analysis of a run and write it as ``analysis.json`` into its folder, whose path is returned."""
+    results = read(where / folder.OUTPUT)
+    found, calls = groups(results), latencies(where)
+    counts = orjson.loads((where / folder.RECORD).read_bytes())["counts"]
+    _print_groups(found, console)
+    _print_calls(calls, console)
+    _print_slowest(results, console)
+    rate = counts["flaky"] / len(results.cases) if results.cases else 0.0
+    console.print(f"Flaky: {counts['flaky']} of {len(results.cases)} cases ({rate:.2%})")
+    record = {
+        "groups": [
+            {"broken": g.broken, "cause": g.cause, "shared": g.shared, "cases": [case.id for case in g.cases]}
+            for g in found
+        ],
+        "latency_ms": {
+            name: {"calls": len(values), "p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
+            for name, values in sorted(calls.items())
+        },
+        "flaky": counts["flaky"],
+    }
+    path = where / "analysis.json"
+    path.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+    return path
+
+
+def _print_groups(found: list[Group], console: Console) -> None:
+    if not found:
+        console.print("No failures.")
+        return
+    table = Table("Cases", "Broke", "First words", "All of them share", "For example", title="Failures by cause")
+    for group in found:
+        agreed = ", ".join(f"{factor} {name}" for factor, name in group.shared.items())
+        names = ", ".join(case.id for case in group.cases[:SHOWN])
+        table.add_row(str(len(group.cases)), " ".join(group.broken) or "-", group.cause, agreed or "-", names)
+    console.print(table)
+    broken = Counter(name for group in found for _ in group.cases for name in group.broken)
+    console.print("Cases by invariant: " + ", ".join(f"{name} {count}" for name, count in broken.most_common()))
+
+
+def _print_calls(calls: dict[str, list[float]], console: Console) -> None:
+    table = Table(
+        "Operation", "Calls", "p50 ms", "p90 ms", "p99 ms", title="Latency, retries and injected delays included"
+    )
+    for name, values in sorted(calls.items()):
+        cells = [f"{percentile(values, share):.1f}" for share in (0.5, 0.9, 0.99)]
+        table.add_row(name, str(len(values)), *cells)
+    console.print(table)
+
+
+def _print_slowest(results: Results, console: Console) -> None:
+    table = Table("Slowest cases", "Seconds")
+    for case in sorted(results.cases, key=lambda case: -case.seconds)[:SLOWEST]:
+        table.add_row(case.name, f"{case.seconds:.2f}")
+    console.print(table)
