@@ -24,7 +24,7 @@ def until_interrupted(overlays: Sequence[Path]) -> None:
         print(f"API:         {studio.api_url}")
         print(f"Database:    psql '{studio.database_url}'")
         print(f"JWT secret:  {studio.jwt_secret}   (HS256; claims: role authenticated, sub a user_id, exp)")
-        print(f"Staff token: {token(target, None, 'service_role')}   (good for {TOKEN_SECONDS // 60} minutes)")
+        print(f"Token:       {token(target, None, 'service_role')}   (service_role, {TOKEN_SECONDS // 60} minutes)")
         print(f"Server log:  {studio.server_log}")
         print(f"For example: curl -H 'Authorization: Bearer TOKEN' {studio.api_url}/pilates_slots_with_occupancy")
         print("Ctrl-C ends it.", flush=True)

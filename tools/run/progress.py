@@ -99,7 +99,7 @@ class Watch:
         if done < 2 or done >= self.total or not elapsed:
             return words
         rate = done / elapsed
-        return f"{words}, {rate:.1f} a second, {_clock((self.total - done) / rate)} left"
+        return f"{words}, {rate:.1f}/s, {_clock((self.total - done) / rate)} left"
 
 
 def _clock(seconds: float) -> str:
