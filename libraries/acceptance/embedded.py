@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,58 +16,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from acceptance.errors import SuiteError
 
-SOCKET_PATH_LIMIT = 107  # bytes of a unix socket's address (sys/un.h)
-POLL_SECONDS = 0.02
-
-# A supervisor outlives us on purpose; kept here, Python does not complain that it is still running.
-_SUPERVISORS: list[subprocess.Popen[bytes]] = []
+SOCKET_PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103  # bytes of a unix socket's address (sys/un.h)
+GRACE_SECONDS = 10
 
 
 @dataclass
 class Studio:
-    """A running studio and our lease on it; it stops some seconds after the last lease is gone."""
+    """A running studio and our lease on it; it stops some seconds after the last lease is gone.
+
+    The process ids are those of the moment of attaching: the supervisor starts again what crashes.
+    """
 
     api_url: str
     database_url: str = field(repr=False)
     jwt_secret: str = field(repr=False)
     server_log: str
+    postgres_version: str
     gateway_pid: int
     postgres_pid: int
     _lease: socket.socket = field(repr=False)
+
+    def wait(self) -> None:
+        """Wait until the studio ends by itself."""
+        with contextlib.suppress(ConnectionError):
+            self._lease.recv(1)  # it has nothing more to say, so this returns at its end
 
     def close(self) -> None:
         """Give the lease up."""
         self._lease.close()
 
 
-def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
-    """Return the folder of the studio that belongs to this copy of the project and these overlays."""
-    digest = hashlib.sha256(str(start.resolve()).encode())
-    for overlay in overlays:
-        digest.update(overlay.read_bytes())
-    return _base() / digest.hexdigest()[:8]
-
-
-def _base() -> Path:
-    """Return our own folder below the system's temporary one, made if need be.
-
-    Raises:
-        SuiteError: when somebody else has made one of that name.
-    """
-    base = Path(tempfile.gettempdir()) / f"pilates-{os.geteuid()}"
-    # Root's server runs as another user, who must pass through; everybody is kept from reading and writing.
-    base.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
-    state = base.lstat()
-    if state.st_uid != os.geteuid() or not stat.S_ISDIR(state.st_mode) or state.st_mode & 0o066:
-        raise SuiteError(f"{base}: is not a private folder of ours; remove it or set TMPDIR to a folder of your own.")
-    return base
-
-
-def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, grace: float = 10) -> Studio:
+def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, grace: float = GRACE_SECONDS) -> Studio:
     """Take a lease on the studio, starting it if nobody has.
 
     Args:
@@ -82,31 +66,65 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
         if not overlay.is_file():
             raise SuiteError(f"{overlay}: there is no such SQL file.")
     home = home_of(start, overlays)
-    if len(os.fsencode(home / "pg" / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT:
-        raise SuiteError(f"{home}: too long for a unix socket; set TMPDIR to a shorter folder.")
+    log = Path(f"{home}.log")
     until = time.monotonic() + deadline
-    while time.monotonic() < until:
-        with FileLock(f"{home}.start", timeout=deadline):
-            lease = _connected(home) or _started(start, home, overlays, until, grace)
-        lease.settimeout(max(0.1, until - time.monotonic()))
-        try:
-            with lease.makefile("rb") as said:
-                line = said.readline()
-        except TimeoutError:
-            break
-        except ConnectionError:
-            line = b""
-        if line:
-            return _judged(json.loads(line), lease)
-        lease.close()  # it was just stopping; start a new one
-    raise SuiteError(f"the embedded studio did not get ready within {deadline:.0f} s; see {home}.log.")
+    try:
+        while time.monotonic() < until:
+            with FileLock(f"{home}.start", timeout=deadline, mode=0o600):
+                lease = _connected(home)
+                starting = lease is None
+                if lease is None:
+                    _start(start, home, overlays, grace, log, until)
+                    lease = _connected(home)
+            line = _first_line(lease, until) if lease is not None else b""
+            if lease is not None and line:
+                return _studio(json.loads(line), lease)
+            if lease is not None:
+                lease.close()
+            if starting:
+                raise SuiteError(f"the embedded studio cannot start: {_text(log)}")
+            # It was just stopping: once more.
+    except (TimeoutError, Timeout, subprocess.TimeoutExpired):
+        pass  # said below
+    raise SuiteError(f"the embedded studio did not get ready within {deadline:.0f} s; see {log}.")
 
 
-def _judged(answer: dict[str, object], lease: socket.socket) -> Studio:
-    if "error" in answer:
-        raise SuiteError(f"the embedded studio cannot start: {answer['error']}")
-    lease.settimeout(None)
-    return Studio(**answer, _lease=lease)  # type: ignore[arg-type]
+def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
+    """Return the folder of the studio that belongs to this copy of the project, its present code and these overlays.
+
+    Raises:
+        SuiteError: when the system's temporary folder does not do.
+    """
+    start = start.resolve()
+    digest = hashlib.sha256(os.fsencode(start))
+    code = sorted(path for path in start.parent.rglob("*") if path.suffix in {".py", ".sql"})
+    for path in (*code, *overlays):
+        digest.update(path.read_bytes())
+    home = _base() / digest.hexdigest()[:8]
+    if len(os.fsencode(home / "pg" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
+        raise SuiteError(f"{home}: too long a path for a unix socket; set TMPDIR to a shorter folder.")
+    return home
+
+
+def _base() -> Path:
+    """Return our own folder below the system's temporary one, made if need be.
+
+    Raises:
+        SuiteError: when somebody else has made one of that name.
+    """
+    base = Path(tempfile.gettempdir()) / f"pilates-{os.geteuid()}"
+    try:
+        base.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            base.chmod(0o711)  # root's server runs as another user, who must pass through
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SuiteError(f"{base}: cannot be made: {error.strerror}; set TMPDIR to a folder you can write.") from None
+    state = base.lstat()
+    if state.st_uid != os.geteuid() or not stat.S_ISDIR(state.st_mode) or state.st_mode & 0o066:
+        raise SuiteError(f"{base}: is not a private folder of ours; remove it or set TMPDIR to a folder of your own.")
+    return base
 
 
 def _connected(home: Path) -> socket.socket | None:
@@ -120,22 +138,47 @@ def _connected(home: Path) -> socket.socket | None:
     return lease
 
 
-def _started(start: Path, home: Path, overlays: Sequence[Path], until: float, grace: float) -> socket.socket:
-    """Start a supervisor that outlives us, and connect to it."""
-    command = [sys.executable, str(start), "--home", str(home), "--grace", str(grace)]
+def _start(start: Path, home: Path, overlays: Sequence[Path], grace: float, log: Path, until: float) -> None:
+    """Start a supervisor that outlives us; it can be connected to when this returns."""
+    command = [sys.executable, str(start.resolve()), "--background", "--home", str(home), "--grace", str(grace)]
     for overlay in overlays:
         command += ["--overlay", str(overlay.resolve())]
-    with Path(f"{home}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own script
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    with open(log, "wb", opener=_private) as output:
+        done = subprocess.run(  # noqa: S603 - our own script
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=home.parent,
+            start_new_session=True,
+            timeout=max(0.1, until - time.monotonic()),
+            check=False,
         )
-    _SUPERVISORS.append(process)
-    while time.monotonic() < until:
-        lease = _connected(home)
-        if lease is not None:
-            return lease
-        if process.poll() is not None:
-            words = Path(f"{home}.log").read_text(errors="replace").strip()
-            raise SuiteError(f"the embedded studio cannot start: {words}")
-        time.sleep(POLL_SECONDS)
-    raise SuiteError(f"the embedded studio's supervisor did not answer; see {home}.log.")
+    if done.returncode != 0:
+        raise SuiteError(f"the embedded studio cannot start: {_text(log)}")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace").strip()
+
+
+def _first_line(lease: socket.socket, until: float) -> bytes:
+    """Return what the supervisor says first; nothing when it goes away."""
+    lease.settimeout(max(0.1, until - time.monotonic()))
+    try:
+        with lease.makefile("rb") as said:
+            return said.readline()
+    except ConnectionError:
+        return b""
+
+
+def _studio(answer: dict[str, str], lease: socket.socket) -> Studio:
+    if "error" in answer:
+        lease.close()
+        raise SuiteError(f"the embedded studio cannot start: {answer['error']}")
+    lease.settimeout(None)
+    return Studio(**answer, _lease=lease)  # type: ignore[arg-type]

@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
-from tools.run.folder import RESULTS
+from tools.run import folder
 
 SUITES = ROOT / "suites"
 GENERATED = SUITES / "generated"
-TABLES = RESULTS / "test-cases"
+TABLES = "test-cases"
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Wish:
 @contextmanager
 def alone() -> Iterator[None]:
     """Hold the lock of the generated suites; two runs of one copy would overwrite each other's."""
-    RESULTS.mkdir(exist_ok=True)
-    lock = FileLock(RESULTS / ".lock", timeout=0)
+    folder.RESULTS.mkdir(exist_ok=True)
+    lock = FileLock(folder.RESULTS / ".lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -57,7 +57,7 @@ def generate(wish: Wish) -> tuple[dict[str, Any], Path]:
     table = generator.generate(
         count=wish.count, seed=wish.seed, env=wish.environment, category=wish.category, full=wish.full
     )
-    path = TABLES / f"test-matrix-{len(table['cases'])}.json"
+    path = folder.RESULTS / TABLES / f"test-matrix-{len(table['cases'])}.json"
     generator.write_table(table, path)
     generator.write_suites(table, GENERATED)
     return table, path

