@@ -6,7 +6,7 @@ Resource         ../../resources/studio.resource
 Test Setup       The case begins
 Test Teardown    The case ends
 
-Test Tags        category-priority    priority-p0    bug
+Test Tags        priority    category-priority    priority-p0    bug
 
 
 *** Test Cases ***

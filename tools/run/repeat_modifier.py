@@ -20,7 +20,7 @@ class repeat_modifier(SuiteVisitor):  # noqa: N801 - Robot Framework finds the c
         """Put copies of each test behind it, numbered in their names."""
         if self.times > 1:
             suite.tests = [
-                test.deepcopy(name=f"{test.name} ({n} of {self.times})")
+                test.copy(name=f"{test.name} ({n} of {self.times})")
                 for test in suite.tests
                 for n in range(1, self.times + 1)
             ]
