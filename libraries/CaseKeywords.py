@@ -115,6 +115,9 @@ class CaseKeywords:
         case = current.case()
         try:
             case.end()
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            # Without a database nothing can be judged: stop, instead of failing every case that is left.
+            raise FatalError(f"the suite's own connection to the database was lost: {error}") from None
         finally:
             current.set_case(None)
             if any(breach.severity == "P0" for breach in case.breaches):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 
 from acceptance import environment
 from acceptance.client import TOKEN_SECONDS, token
@@ -29,9 +28,7 @@ def until_interrupted(overlays: Sequence[Path]) -> None:
         print(f"For example: curl -H 'Authorization: Bearer TOKEN' {studio.api_url}/pilates_slots_with_occupancy")
         print("Ctrl-C ends it.", flush=True)
         try:
-            psutil.Process(studio.gateway_pid).wait()
-        except psutil.NoSuchProcess:
-            pass
+            studio.wait()
         except KeyboardInterrupt:
             print("\nGiven up; the studio stops unless somebody else uses it.")
             return

@@ -16,7 +16,7 @@ from robot.result import TestCase
 from acceptance.errors import SuiteError
 
 CATEGORY = "category-"
-STOPPED = ("Execution terminated by signal", "Parent suite setup failed:")
+STOPPED = ("Execution terminated by signal", "Parent suite setup failed:", "OperationalError:", "InterfaceError:")
 BREACH = re.compile(r"^P\d (I\d+) ", re.MULTILINE)
 FRAMES = ("Setup failed:", "Teardown failed:", "Also teardown failed:")  # Robot Framework's own words around a message
 
