@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-
 from acceptance import environment
 from acceptance.client import TOKEN_SECONDS, token
 from acceptance.errors import SuiteError
