@@ -42,7 +42,8 @@ class Facts:
     """Everything a check may look at.
 
     ``steps`` holds the calls made so far, those made together in one list. ``credited`` counts the classes paid
-    for per deposit id, ``owners`` names the members by user id, ``peak`` is the most places a class ever had.
+    for per deposit id, ``owners`` names the members by user id, ``peak`` is the most places a class ever had,
+    ``given`` are the bookings that stood before the case acted.
     """
 
     before: Snapshot
@@ -53,6 +54,7 @@ class Facts:
     peak: dict[str, int]
     explained: bool | None = True
     views: list[View] = field(default_factory=list)
+    given: frozenset[str] = frozenset()
 
     @property
     def step(self) -> list[Done]:
@@ -338,6 +340,24 @@ def _held(deposits: dict[str, dict[str, Any]], deposit_id: str) -> int:
 def _difference(entry: dict[str, Any]) -> int:
     before, after = entry["before"].get("deposit_remaining"), entry["after"].get("deposit_remaining")
     return 0 if before is None or after is None else after - before
+
+
+@invariant("I10")
+def calendar_is_told(facts: Facts) -> Iterator[str]:
+    """Compare each booking that the case's calls made or ended with the last event in the calendar's outbox."""
+    if facts.after.outbox is None:
+        return
+    last = {event["booking_id"]: event["event"] for event in facts.after.outbox}
+    told = Counter((event["booking_id"], event["event"]) for event in facts.after.outbox)
+    for row in facts.after.bookings:
+        made_by_a_call = row["id"] in last or row["id"] not in facts.given
+        expected = {Status.CONFIRMED: "booked", Status.CANCELLED: "cancelled"}.get(row["status"])
+        if made_by_a_call and expected and last.get(row["id"]) != expected:
+            said = last.get(row["id"], "nothing")
+            yield f"the booking {row['id']} is {row['status']}, the calendar was last told: {said}."
+    for (booking_id, event), count in told.items():
+        if count > 1:
+            yield f"the calendar was told {count} times that the booking {booking_id} was {event}."
 
 
 @invariant("I11")

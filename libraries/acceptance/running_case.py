@@ -241,8 +241,8 @@ class RunningCase(Scene):
         """Read the case's rows now."""
         self.insert()
         users = [person.user_id for person in self.people.values() if person.user_id]
-        audited = "pilates_audit_log" in self.bench.catalogue
-        return snapshot.take(self.bench.connection, users, self.slots.values(), self.trace_id, audited=audited)
+        bench = self.bench
+        return snapshot.take(bench.connection, bench.catalogue, users, self.slots.values(), self.trace_id)
 
     def _before(self) -> snapshot.Snapshot:
         if self.last is None or self.waiting:
@@ -280,7 +280,8 @@ class RunningCase(Scene):
 
     def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
-        return Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [])
+        given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
+        return Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
 
     def expect(self, holds: bool, sentence: str) -> None:
         """Raise what broke and was not raised yet, with a scenario's own expectation where that does not hold.

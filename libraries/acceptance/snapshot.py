@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
+from acceptance.rows import Catalogue
+
 # The seed's checks read these rows; RLS does not apply to the suite's own connection.
 QUERY = """
 with of_users as (select unnest(%(users)s::uuid[]) as id), of_slots as (select unnest(%(slots)s::uuid[]) as id)
@@ -25,11 +27,14 @@ select json_build_object(
             from public.pilates_schedule_slots s where s.id in (select id from of_slots)),
   'occupancy', (select coalesce(json_agg(o order by o.slot_id), '[]')
                 from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots)),
-  'audit', {audit}
+  'audit', {audit},
+  'outbox', {outbox}
 )::text
 """
 AUDIT = """(select coalesce(json_agg(a order by a.id), '[]')
             from public.pilates_audit_log a where a.trace_id = %(trace)s)"""
+OUTBOX = """(select coalesce(json_agg(x order by x.id), '[]')
+            from public.pilates_calendar_outbox x where x.user_id in (select id from of_users))"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Snapshot:
     slots: list[dict[str, Any]]
     occupancy: list[dict[str, Any]]
     audit: list[dict[str, Any]] | None = None
+    outbox: list[dict[str, Any]] | None = None
 
     def booking(self, booking_id: str) -> dict[str, Any] | None:
         """Return the booking row of that id, or None."""
@@ -62,18 +68,19 @@ class Snapshot:
 
 
 def take(
-    connection: Connection, users: Iterable[str], slots: Iterable[str], trace_id: str, *, audited: bool
+    connection: Connection, catalogue: Catalogue, users: Iterable[str], slots: Iterable[str], trace_id: str
 ) -> Snapshot:
     """Read all rows of a case.
 
     Args:
         connection: a role that sees every row.
+        catalogue: says whether the target has an audit log and an outbox; what it lacks stays None.
         users: the ids of the case's members and staff.
         slots: the ids of its classes.
         trace_id: whose audit entries to read.
-        audited: whether the target has an audit log.
     """
     with connection.cursor() as cursor:
-        query = QUERY.replace("{audit}", AUDIT if audited else "null")
+        query = QUERY.replace("{audit}", AUDIT if "pilates_audit_log" in catalogue else "null")
+        query = query.replace("{outbox}", OUTBOX if "pilates_calendar_outbox" in catalogue else "null")
         cursor.execute(query, {"users": list(users), "slots": list(slots), "trace": trace_id})
         return Snapshot(**orjson.loads(cursor.fetchone()[0]))

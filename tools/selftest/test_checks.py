@@ -52,12 +52,19 @@ def entry(number: int) -> dict[str, Any]:
     return {"id": number, **names, "before": before, "after": after}
 
 
+def event(kind: str) -> dict[str, Any]:
+    return {"booking_id": "b1", "event": kind}
+
+
 def audited(entries: list[dict[str, Any]]) -> Facts:
     before = replace(EMPTY, deposits=[deposit(5)], audit=[])
     return replace(SOUND, before=before, after=replace(FULL, audit=entries))
 
 
-@pytest.mark.parametrize("facts", [SOUND, audited([entry(1)])], ids=["without audit", "with audit"])
+TOLD = replace(SOUND, after=replace(FULL, outbox=[event("booked")]))
+
+
+@pytest.mark.parametrize("facts", [SOUND, audited([entry(1)]), TOLD], ids=["plain", "with audit", "with calendar"])
 def test_a_sound_history_breaks_nothing(facts: Facts) -> None:
     assert invariants.check(facts) == []
 
@@ -98,6 +105,9 @@ BROKEN = {
     "I9 does not add up": ("I9", audited([{**entry(1), "after": {"deposit_remaining": 3}}])),
     "I9 no change": ("I9", audited([entry(1), {**entry(2), "booking_id": "b7", "deposit_id": None}])),
     "I9 wrong caller": ("I9", audited([{**entry(1), "caller": "bob"}])),
+    "I10 not told": ("I10", replace(SOUND, after=replace(FULL, outbox=[]))),
+    "I10 told something else": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("cancelled")]))),
+    "I10 told twice": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("booked"), event("booked")]))),
     "I11 other answer": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=REFUSED)]])),
     "I11 acted again": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=BOOKED)]])),
     "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),

@@ -105,6 +105,7 @@ def test_run_is_described(latest: Path) -> None:
         "passed": planned,
         "failed": 0,
         "p0": 0,
+        "flaky": 0,
         "skipped": 0,
         "not_run": 0,
         "lost": 0,

@@ -20,7 +20,7 @@ RECORD = {
     "interrupted": False,
     "environment": {"name": "embedded"},
     "arguments": {"processes": 2},
-    "counts": {"planned": 3, "lost": 0},
+    "counts": {"planned": 3, "flaky": 0, "lost": 0},
 }
 
 
