@@ -8,7 +8,7 @@ from zlib import crc32
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
-from robot.api import FatalError
+from robot.api import FatalError, logger
 from robot.api.deco import keyword, library
 from robot.api.types import Secret
 from robot.libraries.BuiltIn import BuiltIn
@@ -120,6 +120,9 @@ class CaseKeywords:
             raise FatalError(f"the suite's own connection to the database was lost: {error}") from None
         finally:
             current.set_case(None)
+            if case.complaints:
+                link = f"failures/{case.test_id}/README.md"
+                logger.info(f'What happened, why, and how to see it again: <a href="{link}">{link}</a>', html=True)
             if any(breach.severity == "P0" for breach in case.breaches):
                 BuiltIn().set_tags("p0")
 

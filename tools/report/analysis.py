@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
 from tools.report.figures import percentile
+from tools.report.logs import records
 from tools.report.results import Case, Results, read
 from tools.run import folder
 
@@ -60,18 +59,9 @@ def level(case: Case, factor: str) -> str:
 def latencies(where: Path) -> dict[str, list[float]]:
     """Read the latency of each logged call in milliseconds, by operation."""
     found: dict[str, list[float]] = defaultdict(list)
-    for path in sorted((where / "logs").glob("*.jsonl")):
-        for record in _records(path):
-            found[record["action"]].append(record["response"]["latency_ms"])
+    for record in records(where):
+        found[record["action"]].append(record["response"]["latency_ms"])
     return dict(found)
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
-        try:
-            yield orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return  # the last line of a killed worker is cut off
 
 
 def tell(where: Path, console: Console) -> Path:

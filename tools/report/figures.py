@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
+from tools.report.logs import records
 
 CONFIDENCE = 0.95
 
@@ -40,11 +40,4 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 def latencies(folder: Path) -> list[float]:
     """Read how long each logged call took, in milliseconds, from a run's logs."""
-    found = []
-    for path in sorted((folder / "logs").glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                found.append(float(orjson.loads(line)["response"]["latency_ms"]))
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                continue  # the last line of a killed worker is cut off
-    return found
+    return [float(record["response"]["latency_ms"]) for record in records(folder)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from tools.report import logs
 from tools.report.figures import CONFIDENCE, failure_bound, latencies, percentile
 from tools.report.results import Case, Results, read
 from tools.run import folder, machine, reruns
@@ -28,6 +29,7 @@ def write(where: Path, results: Results | None = None) -> Path:
     """
     record = orjson.loads((where / folder.RECORD).read_bytes())
     results = results or read(where / folder.OUTPUT)
+    logs.merge(where)
     table = where / folder.TABLE  # not there when no case was generated
     coverage = orjson.loads(table.read_bytes())["coverage"] if table.is_file() else {}
     sections = (

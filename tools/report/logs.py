@@ -1,0 +1,29 @@
+"""Joins the logs of a run's workers into one, in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+MERGED = "log.jsonl"
+
+
+def records(where: Path) -> Iterator[dict[str, Any]]:
+    """Read what all workers of a run logged; the cut off last line of a killed one is left out."""
+    for path in sorted((where / "logs").glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError:
+                break
+
+
+def merge(where: Path) -> Path:
+    """Write ``log.jsonl`` into a run's folder: one line per call of all workers, sorted by time; return its path."""
+    found = sorted(records(where), key=lambda record: (record["timestamp"], record["test_id"], record["step"]))
+    path = where / MERGED
+    path.write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in found))
+    return path
