@@ -103,6 +103,7 @@ class _Picker:
     def __init__(self, matrix: Matrix, actions: Sequence[Action], rng: random.Random):
         self.matrix, self.actions, self.rng = matrix, list(actions), rng
         self.missing = feasible(matrix, actions)
+        self.nothing_to_gain = False  # for the category at work: what is missing, others must cover
         self.goals = rng.sample(sorted(self.missing), len(self.missing))
         self.levels = {a.name: {factor: matrix.levels(a, factor) for factor in FACTORS} for a in actions}
         self.users = {
@@ -113,7 +114,8 @@ class _Picker:
     def take(self, row: Row) -> Row:
         """Count a row as chosen."""
         self.met[row["action"]][row["user"]] += 1
-        self.missing.difference_update(tuples(row))
+        if self.missing:
+            self.missing.difference_update(tuples(row))
         return row
 
     def gain(self, row: Row) -> int:
@@ -123,16 +125,18 @@ class _Picker:
     def with_user(self, row: Row) -> Row:
         """Give a row a profile that its action has met least; among these, the one that covers most."""
         users, met = self.users[row["action"]], self.met[row["action"]]
-        candidates = [{**row, "user": user, "class": users[user]} for user in users]
-        if not self.missing:
+        if self.nothing_to_gain:
             fewest = min(met.values())
-            return self.rng.choice([one for one in candidates if met[one["user"]] == fewest])
+            user = self.rng.choice([user for user in users if met[user] == fewest])
+            return {**row, "user": user, "class": users[user]}
+        candidates = [{**row, "user": user, "class": users[user]} for user in users]
         return max(candidates, key=lambda one: (-met[one["user"]], self.gain(one)))
 
     def best(self, category: str) -> Row:
         """Return the row that covers most of what is missing, among a few built around missing pieces."""
         actions = [action for action in self.actions if action.category == category]
         rows = []
+        self.nothing_to_gain = False
         self.goals = [goal for goal in self.goals if goal in self.missing]
         for goal in self.goals:
             fitting = [action for action in actions if self.fits(action, dict(goal))]
@@ -140,6 +144,7 @@ class _Picker:
                 rows.append(self.draw(dict(goal), fitting))
             if len(rows) == CANDIDATES:
                 break
+        self.nothing_to_gain = not rows
         return max(rows, key=self.gain) if rows else self.draw({}, actions)
 
     def fits(self, action: Action, goal: Row) -> bool:
