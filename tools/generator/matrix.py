@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ class Action:
     given: tuple[str, ...]
     do: tuple[str | tuple[str, ...], ...]
     weight: float = 1.0
+    only: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Matrix:
     def levels(self, action: Action, factor: str) -> list[str]:
         """List the levels of a factor (or of "class") that an action may meet."""
         allowed = list(CLASSES) if factor == "class" else list(self.factors[factor])
-        only = self.categories[action.category].get("only", {})
+        only = {**self.categories[action.category].get("only", {}), **action.only}
         chosen = only.get("user" if factor == "class" else factor, allowed)
         for rule in self.constraints:
             if rule["actions_with_given"] in action.given and factor in rule["unless"]:
@@ -90,7 +91,9 @@ def load() -> Matrix:
             for level in levels:
                 if level not in known:
                     raise SuiteError(f"{FILE}: categories.{name}.only.{factor}: there is no level {level!r}.")
-    actions = {name: _action(name, entry, document["categories"]) for name, entry in document["actions"].items()}
+    actions = {
+        name: _action(name, entry, document["categories"], factors) for name, entry in document["actions"].items()
+    }
     return Matrix(
         factors,
         document["categories"],
@@ -102,13 +105,25 @@ def load() -> Matrix:
     )
 
 
-def _action(name: str, entry: dict[str, Any], categories: dict[str, Any]) -> Action:
+def _action(
+    name: str, entry: dict[str, Any], categories: dict[str, Any], factors: dict[str, dict[str, float]]
+) -> Action:
     for key in ("category", "title", "do"):
         if key not in entry:
             raise SuiteError(f"{FILE}: actions.{name}.{key}: is missing.")
     if entry["category"] not in categories:
         raise SuiteError(f"{FILE}: actions.{name}.category: there is no category {entry['category']!r}.")
+    for factor, levels in entry.get("only", {}).items():
+        for level in levels:
+            if level not in (CLASSES if factor == "user" else factors.get(factor, ())):
+                raise SuiteError(f"{FILE}: actions.{name}.only.{factor}: there is no level {level!r}.")
     do = tuple(tuple(step) if isinstance(step, list) else step for step in entry["do"])
     return Action(
-        name, entry["category"], entry["title"], tuple(entry.get("given", ())), do, float(entry.get("weight", 1))
+        name,
+        entry["category"],
+        entry["title"],
+        tuple(entry.get("given", ())),
+        do,
+        float(entry.get("weight", 1)),
+        entry.get("only", {}),
     )
