@@ -38,17 +38,18 @@ class Town:
         self.url = url
         self.people: dict[str, str] = {}
         self.minutes = 0
-        with self.connect() as connection, connection.cursor() as cursor:
-            for name, role in (
-                ("anna", "user"),
-                ("bob", "user"),
-                ("tom", "trainer"),
-                ("sue", "secretary"),
-                ("eve", "admin"),
-            ):
-                self.people[name] = str(uuid.uuid4())
-                row = (self.people[name], f"{name}@example.test", role)
-                cursor.execute("insert into user_profiles (user_id, email, role) values (%s, %s, %s)", row)
+        self.own = psycopg2.connect(url)
+        self.own.autocommit = True
+        for name, role in (
+            ("anna", "user"),
+            ("bob", "user"),
+            ("tom", "trainer"),
+            ("sue", "secretary"),
+            ("eve", "admin"),
+        ):
+            self.people[name] = str(uuid.uuid4())
+            row = (self.people[name], f"{name}@example.test", role)
+            self.sql("insert into user_profiles (user_id, email, role) values (%s, %s, %s)", *row)
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -57,7 +58,7 @@ class Town:
             connection.commit()
 
     def sql(self, text: str, *values: Any) -> list[tuple]:
-        with self.connect() as connection, connection.cursor() as cursor:
+        with self.own.cursor() as cursor:
             cursor.execute(text, values)
             return cursor.fetchall() if cursor.description else []
 
@@ -125,11 +126,13 @@ def place(studio: Studio) -> Iterator[str]:
 
 @pytest.fixture
 def town(place: str) -> Iterator[Town]:
-    yield (empty := Town(place))
-    empty.sql(
+    town = Town(place)
+    yield town
+    town.sql(
         "truncate user_profiles, pilates_schedule_slots, pilates_audit_log, pilates_calendar_outbox, idempotency_keys"
         " cascade"
     )
+    town.own.close()
 
 
 def test_each_refusal_has_its_status_and_words(town: Town) -> None:
@@ -470,7 +473,7 @@ def test_a_type_of_the_callers_own_runs_no_code_with_the_owners_rights(town: Tow
         )
         cursor.execute(
             "create function pg_temp.spy(boolean) returns boolean language plpgsql as"
-            " $$ begin raise 'I am %', current_user; end $$"
+            " $$ begin if current_user = 'authenticated' then return true; end if; raise 'I am %', current_user; end $$"
         )
         for name in ("uuid", "jsonb", "text"):
             cursor.execute(f"create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.spy(true))")
@@ -538,6 +541,18 @@ def test_twenty_members_want_three_places(town: Town) -> None:
     assert sorted(map(str, answers)).count("PT409 class is full") == 17
     assert town.sql("select count(*) from pilates_bookings where status = 'confirmed'") == [(3,)]
     assert town.sql("select sum(deposit_remaining) from pilates_deposits") == [(17,)]
+
+
+def test_two_classes_booked_at_once_are_both_paid_for(town: Town) -> None:
+    paid = town.deposit("anna", 31)
+    for pairs in range(1, 16):
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda room: town.book("anna", room), (town.slot(), town.slot())))
+        assert sorted(left for _, left in answers) == [31 - 2 * pairs, 32 - 2 * pairs]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda room: town.book("anna", room), (town.slot(), town.slot())))
+    assert sum(answer == "PT402 no classes left" for answer in answers) == 1
+    assert town.left(paid) == 0
 
 
 def test_cancel_and_remove_at_once_give_back_one_class(town: Town) -> None:

@@ -1,4 +1,6 @@
 -- What every rule needs: who is calling, what time it is, and the three records of a change.
+-- Functions with their owner's rights name pg_temp last: left out, it would be searched first, and a type that a
+-- caller made there would run the caller's code with those rights.
 
 create function studio.zone() returns text language sql immutable
   return 'Europe/Athens';
@@ -13,15 +15,16 @@ create function studio.has_started(p_date date, p_time time) returns boolean lan
 create function studio.claim(p_name text) returns text language sql stable
   return nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> p_name;
 
+-- A header sent empty is one not sent.
 create function studio.header(p_name text) returns text language sql stable
-  return nullif(current_setting('request.headers', true), '')::jsonb ->> p_name;
+  return nullif(nullif(current_setting('request.headers', true), '')::jsonb ->> p_name, '');
 
 create function studio.caller() returns uuid language sql stable
   return studio.claim('sub')::uuid;
 
 -- The caller's role in the studio: service, a profile's role, or nobody (null).
 create function studio.caller_role() returns text language sql stable security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
   select case
     when studio.claim('role') = 'service_role' then 'service'
@@ -81,7 +84,7 @@ begin
   perform studio.require_permission(p_user_id, variadic p_roles);
   perform studio.require_booking(p_booking_id);
   select user_id into v_owner from public.pilates_bookings where id = p_booking_id;
-  if v_owner <> p_user_id then
+  if v_owner is distinct from p_user_id then
     perform studio.refuse(403, 'not allowed', 'The booking belongs to another member.');
   end if;
 end

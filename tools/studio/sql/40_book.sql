@@ -2,12 +2,13 @@
 -- and a deposit of the member must hold a class. The deposit that expires soonest is charged.
 create function public.book_pilates_class(
   p_user_id uuid, p_slot_id uuid, out booking_id uuid, out deposit_remaining integer
-) language plpgsql security definer set search_path = ''
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('p_user_id', p_user_id, 'p_slot_id', p_slot_id);
   v_answer    jsonb;
   v_slot      public.pilates_schedule_slots;
+  v_deposits  uuid[];
   v_deposit   public.pilates_deposits;
   v_booking   public.pilates_bookings;
 begin
@@ -20,11 +21,12 @@ begin
   end if;
 
   select * into v_slot from public.pilates_schedule_slots where id = p_slot_id for update;
-  perform 1 from public.pilates_deposits where user_id = p_user_id order by id for update;
+  -- Only what is locked here may pay: a deposit credited meanwhile would be locked out of order, or is another's.
+  v_deposits := array(select id from public.pilates_deposits where user_id = p_user_id order by id for update);
   perform studio.require_place(p_user_id, v_slot);
 
   select * into v_deposit from public.pilates_deposits d
-  where d.user_id = p_user_id and d.is_active and d.deposit_remaining > 0
+  where d.id = any (v_deposits) and d.is_active and d.deposit_remaining > 0
     and (d.expires_at is null or d.expires_at > clock_timestamp())
   order by d.expires_at nulls last, d.credited_at, d.id
   limit 1;

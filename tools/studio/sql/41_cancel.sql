@@ -16,6 +16,7 @@ begin
   select * into v_slot from public.pilates_schedule_slots where id = v_booking.slot_id for update;
   select * into v_deposit from public.pilates_deposits where id = v_booking.deposit_id for update;
   select * into v_booking from public.pilates_bookings where id = p_booking_id for update;
+  perform studio.require_booking(p_booking_id);
 
   if v_booking.status = 'cancelled' then
     return 0;
@@ -41,7 +42,7 @@ $$;
 
 -- The member, or the front desk in the member's name. A class that has started is not given back.
 create function public.cancel_pilates_booking(p_booking_id uuid, p_user_id uuid) returns integer
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('p_booking_id', p_booking_id, 'p_user_id', p_user_id);

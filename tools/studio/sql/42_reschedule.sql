@@ -2,7 +2,7 @@
 -- the same deposit, so nothing is charged and nothing is given back.
 create function public.reschedule_pilates_booking(
   p_booking_id uuid, p_user_id uuid, p_new_slot_id uuid, out booking_id uuid, out deposit_remaining integer
-) language plpgsql security definer set search_path = ''
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('p_booking_id', p_booking_id, 'p_user_id', p_user_id,
@@ -26,16 +26,17 @@ begin
   select d.deposit_remaining into deposit_remaining from public.pilates_deposits d
   where d.id = v_old.deposit_id for update;
   select * into v_old from public.pilates_bookings where id = p_booking_id for update;
+  perform studio.require_booking(p_booking_id);
   select * into v_old_slot from public.pilates_schedule_slots where id = v_old.slot_id;
   select * into v_new_slot from public.pilates_schedule_slots where id = p_new_slot_id;
 
   if v_old.status <> 'confirmed' then
     perform studio.refuse(409, 'booking not confirmed', 'Only a booking that stands can be moved.');
   end if;
+  perform studio.require_place(v_old.user_id, v_new_slot);
   if studio.has_started(v_old_slot.date, v_old_slot.start_time) then
     perform studio.refuse(409, 'class has started', 'Ask the front desk.');
   end if;
-  perform studio.require_place(v_old.user_id, v_new_slot);
 
   update public.pilates_bookings set status = 'cancelled' where id = p_booking_id;
   insert into public.pilates_bookings (user_id, slot_id, deposit_id)

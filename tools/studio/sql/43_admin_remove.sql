@@ -1,6 +1,6 @@
 -- The front desk takes a member out of a class, also one that has started; the class goes back to its deposit.
 create function public.admin_remove_pilates_booking(p_booking_id uuid, p_reason text) returns integer
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('p_booking_id', p_booking_id, 'p_reason', p_reason);

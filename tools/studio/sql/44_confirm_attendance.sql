@@ -1,6 +1,6 @@
 -- The member was there: the booking is completed and its class is used up. Trainers may say so too.
 create function public.confirm_pilates_attendance(p_booking_id uuid, p_user_id uuid) returns text
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arguments jsonb := jsonb_build_object('p_booking_id', p_booking_id, 'p_user_id', p_user_id);
@@ -15,6 +15,7 @@ begin
   perform 1 from public.pilates_schedule_slots s
   where s.id = (select b.slot_id from public.pilates_bookings b where b.id = p_booking_id) for update;
   select * into v_booking from public.pilates_bookings where id = p_booking_id for update;
+  perform studio.require_booking(p_booking_id);
 
   if v_booking.status not in ('confirmed', 'completed') then
     perform studio.refuse(409, 'booking not confirmed', 'Only a booking that stands can be attended.');

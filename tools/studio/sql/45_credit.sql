@@ -2,11 +2,12 @@
 create function public.credit_pilates_deposit(
   p_user_id uuid, p_classes integer, p_expires_at timestamptz default null,
   out deposit_id uuid, out deposit_remaining integer
-) language plpgsql security definer set search_path = ''
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- In one zone: the same instant must read the same in a retry from another session.
   v_arguments jsonb := jsonb_build_object('p_user_id', p_user_id, 'p_classes', p_classes,
-                                          'p_expires_at', p_expires_at);
+                                          'p_expires_at', p_expires_at at time zone 'UTC');
   v_answer    jsonb;
 begin
   perform studio.require_staff('secretary', 'admin');
