@@ -8,10 +8,12 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import current
+from acceptance import current, schedule
 from acceptance.client import Outcome
 from acceptance.errors import SuiteError
 from acceptance.model import Operation, Refusal, Status
+from acceptance.running_case import actor_names
+from acceptance.schedule import END, Move
 
 _LATER = re.compile(r"(\d+) ms later")
 
@@ -75,12 +77,18 @@ class BookingKeywords:
 
     @keyword
     def at_the_same_time(self, *actions: str) -> None:
-        """Releases several actions together; ``10 ms later`` between two of them delays those that follow.
+        """Releases several actions together, or makes them in a stated order.
 
-        The arguments are the names of action keywords, without "When".
+        The arguments are the names of action keywords, without "When". ``10 ms later`` between two of them delays
+        those that follow. With moves such as ``member -> booking.update`` nothing is left to chance: the member's call
+        waits just before it changes the booking, until a later move lets it go on; ``-> end`` lets a call run
+        through, or until it is blocked by one that waits. Fault points are ``deposit``, ``booking``, ``slot``,
+        ``audit`` or ``calendar``, a dot, and ``insert``, ``update``, ``delete`` (before it) or ``inserted``,
+        ``updated``, ``deleted`` (after it); ``first change`` and ``commit``.
 
         Example:
         | At The Same Time | the member cancels the booking | 10 ms later | the front desk removes the booking |
+        | At The Same Time | the member cancels the booking | the front desk removes the booking | member -> booking.update | front desk -> end | member -> end |
         """
         case = current.case()
         case.plan = []
@@ -88,13 +96,41 @@ class BookingKeywords:
             for action in actions:
                 if later := _LATER.fullmatch(action):
                     case.delay += int(later[1]) / 1000
+                elif "->" in action:
+                    case.moves += schedule.read(action)
                 else:
                     BuiltIn().run_keyword(action)
             case.release()
         finally:
-            case.plan, case.delay = None, 0.0
+            case.plan, case.delay, case.moves = None, 0.0, []
+        self._tell_what_happened()
+
+    def _tell_what_happened(self) -> None:
+        case = current.case()
+        course = case.courses.get(len(case.steps) - 1)
+        if course is not None:
+            logger.info("In this order: " + "; ".join(course.seen))
         for done in case.steps[-1]:
             logger.info(f"{done.caller.name}: {done.call.operation}: {done.reply.described()}")
+
+    @keyword
+    def one_while_the_other(self, action: str, other: str) -> None:
+        """Stops the first action just before it changes anything, lets the other one run through, then goes on.
+
+        Example:
+        | One While The Other | the member cancels the booking | the front desk removes the booking |
+        """
+        case = current.case()
+        case.plan = []
+        try:
+            for sentence in (action, other):
+                BuiltIn().run_keyword(sentence)
+            first, second = actor_names(case.plan)
+            case.moves = [Move(first, "first change"), Move(second, END), Move(first, END)]
+            case.release()
+        finally:
+            case.plan, case.moves = None, []
+        self._tell_what_happened()
 
     @keyword
     def repeat_the_request(self) -> None:

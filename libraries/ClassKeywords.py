@@ -9,7 +9,7 @@ from robot.api.deco import keyword, library
 
 from acceptance import current, rows
 from acceptance.client import Request
-from acceptance.model import Status
+from acceptance.model import Operation, Status
 from acceptance.running_case import NotProven
 
 
@@ -56,7 +56,11 @@ class ClassKeywords:
         Example:
         | Switch The Class Off |
         """
-        current.case().change_slot(active=False)
+        case = current.case()
+        if case.plan is None:
+            case.change_slot(active=False)
+        else:
+            case.ask(Operation.SWITCH_OFF, case.caller("studio"))
 
     @keyword
     def lower_the_class_to(self, places: str) -> None:
@@ -65,7 +69,11 @@ class ClassKeywords:
         Example:
         | Lower The Class To | 2 |
         """
-        current.case().change_slot(capacity=current.count(places))
+        case = current.case()
+        if case.plan is None:
+            case.change_slot(capacity=current.count(places))
+        else:
+            case.ask(Operation.RESIZE, case.caller("studio"), places=current.count(places))
 
     @keyword
     def places_taken_should_be(self, count: str) -> None:

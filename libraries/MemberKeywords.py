@@ -45,6 +45,17 @@ class MemberKeywords:
         current.case().drop_deposits()
 
     @keyword
+    def expire_the_deposits(self) -> None:
+        """Lets the time of the member's deposits be over since a second ago.
+
+        Example:
+        | Expire The Deposits |
+        """
+        case = current.case()
+        case.have_expiry_alone()
+        case.expire_deposits()
+
+    @keyword
     def create_other_members(self, count: str, classes: str) -> None:
         """Makes further members, each with one deposit.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from acceptance import environment, rows
+from acceptance import environment, instruments, rows
 from tools.run import folder, preflight
 
 
@@ -18,6 +18,9 @@ def rows_of(name: str) -> Iterator[str]:
     with closing(environment.connect(preflight.writable(name))) as target, preflight.connected(target) as connection:
         for table, count in rows.remove_rows(connection).items():
             yield f"{table}: {count} removed"
+        if instruments.installed(connection):
+            gone = instruments.remove(connection)
+            yield "instruments: removed" if gone else "instruments: in use by a run just now; clean again after it"
 
 
 def old_results() -> Iterator[str]:

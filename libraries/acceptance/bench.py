@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import rows
+from acceptance import instruments, rows
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
 from acceptance.evidence import Evidence
-from acceptance.model import Operation
+from acceptance.model import OF_THE_SCHEDULE, Operation
 
 MOST_CONCURRENT = 64
 STAFF_DEVICE = "web-chrome"
@@ -46,6 +47,7 @@ class Bench:
     _sessions: list[requests.Session] = field(default_factory=list)
     _staff: dict[str, Caller] = field(default_factory=dict)
     _threads: ThreadPoolExecutor | None = None
+    _instruments: bool = False
 
     def __post_init__(self) -> None:
         self.run = self.run or run_digits(str(uuid.uuid4()))
@@ -63,7 +65,17 @@ class Bench:
                 (list(functions.values()),),
             )
             there = {name for (name,) in cursor.fetchall()}
-        return frozenset(operation for operation, name in functions.items() if name in there)
+        return OF_THE_SCHEDULE | {operation for operation, name in functions.items() if name in there}
+
+    def use_instruments(self) -> None:
+        """Install the instruments if need be, once per process.
+
+        Raises:
+            SuiteError: when the environment allows them and the database does not.
+        """
+        if not self._instruments:
+            instruments.install(self.connection)
+            self._instruments = True
 
     def now(self) -> datetime:
         """Return the database's present instant."""
@@ -83,17 +95,28 @@ class Bench:
 
     def together(self, tasks: list[Callable[[requests.Session], Reply]]) -> list[Reply]:
         """Run tasks at once, each in a thread with its own HTTP session, and return their replies in order."""
+        return [future.result() for future in [self.submit(task) for task in self.with_sessions(tasks)]]
+
+    def submit(self, task: Callable[[], Reply]) -> Future[Reply]:
+        """Start a task in a thread."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(MOST_CONCURRENT, thread_name_prefix="actor")
+        return self._threads.submit(task)
+
+    def with_sessions(self, tasks: list[Callable[[requests.Session], Reply]]) -> list[Callable[[], Reply]]:
+        """Give each task an HTTP session of its own; sessions are kept for later tasks."""
         while len(self._sessions) < len(tasks):
             session = requests.Session()
             session.trust_env = self.session.trust_env
             self._sessions.append(session)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(MOST_CONCURRENT, thread_name_prefix="actor")
-        futures = [self._threads.submit(t, s) for t, s in zip(tasks, self._sessions, strict=False)]
-        return [future.result() for future in futures]
+        return [partial(task, session) for task, session in zip(tasks, self._sessions, strict=False)]
 
     def close(self) -> None:
-        """Remove the staff's rows and close what this bench opened itself."""
+        """Remove the staff's rows and close what this bench opened itself; leave no instruments with strangers."""
+        if self._instruments:
+            instruments.release(self.connection)
+            if self.target.lease is None:
+                instruments.remove(self.connection)
         rows.remove_case(self.connection, self.catalogue, [c.user_id for c in self._staff.values() if c.user_id], [])
         self._staff.clear()
         for session in self._sessions:

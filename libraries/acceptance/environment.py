@@ -27,6 +27,7 @@ class Environment:
     read_only: bool
     functions: dict[Operation, str]
     refusals: dict[Refusal, re.Pattern[str]]
+    instruments: bool = False
     start: Path | None = None
     locations: dict[str, str] = field(default_factory=dict)
 
@@ -77,6 +78,7 @@ def load(name: str) -> Environment:
         read_only=merged["read_only"],
         functions={Operation(key): value for key, value in functions.items()},
         refusals={Refusal[key]: re.compile(value, re.IGNORECASE) for key, value in refusals.items()},
+        instruments=merged["instruments"],
         start=ROOT / merged["start"] if "start" in merged else None,
         locations={k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key") if k in merged},
     )

@@ -68,6 +68,7 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "network": case.network.condition,
         "faults_planned": case.network.planned,
         "faults_fired": case.network.fired,
+        "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
         "events": case.events,
     }
 
@@ -108,6 +109,8 @@ def _time_line(case: RunningCase) -> list[str]:
                 f"   - {done.caller.name} on {done.caller.device.name}: {done.call.operation}{again}:"
                 f" {done.reply.described()}{tries} {json.dumps(done.reply.body)}"
             )
+        if number - 1 in case.courses:
+            lines.append(f"   - in this order: {'; '.join(case.courses[number - 1].seen)}")
         lines += [f"   - row: `{line}`" for line in _changes(before.rows(), after.rows())] or ["   - no row changed"]
     return lines
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.client import Caller, Outcome, Reply, Request
-from acceptance.model import Call, Operation
+from acceptance.model import OF_THE_SCHEDULE, Call, Operation
 from acceptance.orders import Seen
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A call that is about to be made. ``delay`` in seconds counts from the common release."""
+    """A call that is about to be made. ``delay`` in seconds counts from the common release.
+
+    A path of a table (with its filter) and the method PATCH stand for a change of the schedule.
+    """
 
     call: Call
     caller: Caller
@@ -20,6 +23,7 @@ class Planned:
     body: dict[str, Any]
     key: str
     delay: float = 0.0
+    method: str = "POST"
 
 
 @dataclass
@@ -71,6 +75,7 @@ def one_call(planned: Planned, done: Done) -> dict[str, Any]:
     return {
         "actor": done.caller.name,
         "sub": done.caller.user_id,
+        "method": planned.method,
         "path": done.path,
         "body": done.body,
         "key": done.key,
@@ -105,7 +110,11 @@ def log_record(
         "step": step,
         "action": done.call.operation,
         "repeated": done.repeats is not None,
-        "request": {"method": "POST", "url": done.path, "body": done.body},
+        "request": {
+            "method": "PATCH" if done.call.operation in OF_THE_SCHEDULE else "POST",
+            "url": done.path,
+            "body": done.body,
+        },
         "response": {"status": reply.status, "latency_ms": round(reply.latency_ms, 2), "body": reply.body},
         "outcome": reply.outcome,
         "attempts": reply.attempts,

@@ -21,6 +21,8 @@ class Operation(StrEnum):
     CONFIRM = "confirm_attendance"
     CREDIT = "credit"
     EXPIRE = "expire"
+    SWITCH_OFF = "switch_off"
+    RESIZE = "resize"
 
 
 class Refusal(StrEnum):
@@ -61,6 +63,9 @@ MAY_ACT_FOR_OTHERS: dict[Operation, frozenset[str]] = {
     Operation.EXPIRE: frozenset({"secretary", "admin", "service"}),
 }
 FOR_STAFF_ONLY = frozenset({Operation.ADMIN_REMOVE, Operation.CREDIT, Operation.EXPIRE})
+
+# What the studio does in its schedule: it changes the class's row, by no function of its own.
+OF_THE_SCHEDULE = frozenset({Operation.SWITCH_OFF, Operation.RESIZE})
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class Call:
     booking: str = ""
     creates: str = ""
     classes: int = 0
+    places: int = 0
 
 
 @dataclass(frozen=True)
@@ -280,6 +286,16 @@ def _expire(state: State) -> tuple[State, Answer]:
     return state, Answer(accepted=True, affected=len(due))
 
 
+def _change_schedule(state: State, call: Call) -> tuple[State, Answer]:
+    """Switch a class off or give it other places: bookings stay, also where there are more than places."""
+    slot = state.slot(call.slot)
+    if slot is None:
+        return state, _refused(Refusal.UNKNOWN_CLASS)
+    off = call.operation is Operation.SWITCH_OFF
+    changed = replace(slot, active=False) if off else replace(slot, capacity=call.places)
+    return state.with_slot(changed), Answer(accepted=True)
+
+
 def apply(state: State, call: Call) -> tuple[State, Answer]:
     """Let the studio answer one call.
 
@@ -290,6 +306,8 @@ def apply(state: State, call: Call) -> tuple[State, Answer]:
     Returns:
         The state afterwards (the same object's value when refused) and the answer.
     """
+    if call.operation in OF_THE_SCHEDULE:
+        return _change_schedule(state, call)
     if call.operation in (Operation.BOOK, Operation.CREDIT, Operation.EXPIRE):
         if not _permitted(call, call.member):
             return state, _refused(Refusal.NOT_ALLOWED)

@@ -106,6 +106,9 @@ def agrees(state: State, found: Snapshot, names: Mapping[str, str]) -> bool:
         deposits[name] = deposits.pop(stray)  # a credit whose answer was lost: its row has no name yet
     if deposits.keys() != expected.keys():
         return False
+    held = {row["id"]: (row["max_capacity"], row["is_active"]) for row in found.slots}
+    if any(held.get(slot.id) != (slot.capacity, slot.active) for slot in state.slots):
+        return False
     for name, deposit in expected.items():
         if deposits[name]["deposit_remaining"] != deposit.remaining:
             return False

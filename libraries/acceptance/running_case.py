@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Barrier
 from typing import Any
@@ -22,14 +22,26 @@ from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
 from acceptance.errors import SuiteError
 from acceptance.history import Done, Planned, exchange, log_record, one_call, seen
+from acceptance.instruments import Stop
 from acceptance.invariants import Breach, Facts, View
-from acceptance.model import Call, Operation, State, Status
+from acceptance.model import OF_THE_SCHEDULE, Call, Operation, State, Status
 from acceptance.network import Network
 from acceptance.scene import Scene
+from acceptance.schedule import Course, Move, Scheduler
 
 RELEASE_SECONDS = 30
+PLANNED = {"X-Fault-Plan": "yes"}  # by this header the instruments know that they need not look any further
+EXPIRY_LOCK = 0x0ACCE97C
+CALLED = {"secretary": "front desk", "admin": "front desk"}
 STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def actor_names(planned: Sequence[Planned]) -> list[str]:
+    """Name the actors of a step as a schedule does: "member", "front desk", and "member 2" for a second call."""
+    names = [CALLED.get(one.caller.name, one.caller.name) for one in planned]
+    counts = [names[: position + 1].count(name) for position, name in enumerate(names)]
+    return [name if count == 1 else f"{name} {count}" for name, count in zip(names, counts, strict=True)]
 
 
 class BrokenPromise(AssertionError):  # noqa: N818 - a finding about the target, not an error of the suite
@@ -67,6 +79,9 @@ class RunningCase(Scene):
         self.last: snapshot.Snapshot | None = None
         self.plan: list[Planned] | None = None
         self.delay = 0.0
+        self.moves: list[Move] = []
+        self.faults: list[tuple[str, str, str | None]] = []
+        self.courses: dict[int, Course] = {}
         self.changed = False
         self.explained: bool | None = True
         self.exchanges: list[dict[str, Any]] = []
@@ -74,6 +89,12 @@ class RunningCase(Scene):
         self.complaints: list[str] = []
         self._aliases: dict[str, str] = {}
         self._raised = 0
+        self._expiry_alone = False
+
+    def expire_deposits(self) -> None:
+        """Let the time of the member's deposits be over, and forget the rows read before."""
+        super().expire_deposits()
+        self.last = None
 
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class as a manager does, and forget the rows read before."""
@@ -84,6 +105,14 @@ class RunningCase(Scene):
 
     def caller(self, name: str, device: str = "") -> Caller:
         """Return somebody by name, on another device where one is named."""
+        if name == "studio":
+            return replace(
+                self.bench.staff("admin"),
+                name="studio",
+                role="service",
+                user_id=None,
+                token=client.token(self.bench.target, None, "service_role"),
+            )
         if name in STAFF:
             person = self.bench.staff(self.random.choice(STAFF[name]))
             table, row = rows.user(person.user_id or "", person.role, person.name)
@@ -113,7 +142,14 @@ class RunningCase(Scene):
         return (chosen[0].id, self.bookings.get(chosen[0].id, chosen[0].id)) if chosen else ("none", NOBODY)
 
     def ask(
-        self, operation: Operation, caller: Caller, *, member: str = "member", slot: str = "class", classes: int = 0
+        self,
+        operation: Operation,
+        caller: Caller,
+        *,
+        member: str = "member",
+        slot: str = "class",
+        classes: int = 0,
+        places: int = 0,
     ) -> None:
         """Make a call, or plan it while calls are being collected for a common release.
 
@@ -123,6 +159,7 @@ class RunningCase(Scene):
             member: whose booking, deposit or place it is about.
             slot: "class", or for a reschedule the "other class".
             classes: how many, for a credit.
+            places: how many the class shall have, for a change of its size.
 
         Raises:
             NotProven: when the target lacks the operation.
@@ -132,7 +169,10 @@ class RunningCase(Scene):
         number = self.number()
         subject = self.people[member].user_id or ""
         name, booking_id = self.booking_of(member)
-        slot_id = self.slot(slot) if operation in (Operation.BOOK, Operation.RESCHEDULE) else ""
+        of_a_slot = operation in (Operation.BOOK, Operation.RESCHEDULE) or operation in OF_THE_SCHEDULE
+        slot_id = self.slot(slot) if of_a_slot else ""
+        if operation is Operation.EXPIRE:
+            self.have_expiry_alone()
         call = Call(
             operation,
             caller.user_id or "",
@@ -142,6 +182,7 @@ class RunningCase(Scene):
             booking=name,
             creates=f"made-{number}",
             classes=classes,
+            places=places,
         )
         body = {
             Operation.BOOK: {"p_user_id": subject, "p_slot_id": slot_id},
@@ -151,17 +192,20 @@ class RunningCase(Scene):
             Operation.CONFIRM: {"p_booking_id": booking_id, "p_user_id": subject},
             Operation.CREDIT: {"p_user_id": subject, "p_classes": classes},
             Operation.EXPIRE: {},
+            Operation.SWITCH_OFF: {"is_active": False},
+            Operation.RESIZE: {"max_capacity": places},
         }[operation]
         planned = Planned(
             call,
             caller,
-            self._path(operation),
+            self._path(operation, slot_id),
             body,
             str(uuid.uuid5(uuid.UUID(self.trace_id), str(number))),
             self.delay,
+            "PATCH" if operation in OF_THE_SCHEDULE else "POST",
         )
         if self.plan is None:
-            self._take_step([planned])
+            self._take_step([planned], actor_names([planned]))
         else:
             self.plan.append(planned)
 
@@ -170,20 +214,21 @@ class RunningCase(Scene):
         planned, self.plan, self.delay = self.plan or [], None, 0.0
         if not planned:
             raise SuiteError("nothing was planned to happen at the same time.")
+        labels = actor_names(planned)
         met: Counter[str] = Counter()
         for position, one in enumerate(planned):
             met[one.caller.name] += 1
             if met[one.caller.name] > 1:  # the same person twice at once: two actors in the logs
                 name = f"{one.caller.name}-{met[one.caller.name]}"
                 planned[position] = replace(one, caller=replace(one.caller, name=name))
-        self._take_step(planned)
+        self._take_step(planned, labels)
 
     def repeat(self) -> None:
         """Send the last request again: same body, same idempotency key."""
         first = self.done()
-        request = Request("POST", first.path, first.caller, body=first.body, key=first.key)
         before = self._before()
-        reply = self._send(self.bench.session, request)
+        again = Planned(first.call, first.caller, first.path, first.body, first.key)
+        (reply,) = self._replies([again], actor_names([again]))
         self._settle(before, [replace(first, reply=reply, repeats=first)], self.state)
 
     def done(self) -> Done:
@@ -192,7 +237,9 @@ class RunningCase(Scene):
             raise SuiteError("nothing has been asked of the studio yet.")
         return self.steps[-1][-1]
 
-    def _path(self, operation: Operation) -> str:
+    def _path(self, operation: Operation, slot_id: str) -> str:
+        if operation in OF_THE_SCHEDULE:
+            return f"/pilates_schedule_slots?id=eq.{slot_id}"
         return f"/rpc/{self.bench.target.environment.functions[operation]}"
 
     def _send(self, session: requests.Session, request: Request) -> Reply:
@@ -203,26 +250,65 @@ class RunningCase(Scene):
         self.exchanges.append(exchange(request, reply))
         return reply
 
-    def _take_step(self, planned: list[Planned]) -> None:
+    def _take_step(self, planned: list[Planned], labels: list[str]) -> None:
         before = self._before()
-        barrier = Barrier(len(planned))
-
-        def task(one: Planned) -> Callable[[requests.Session], Reply]:
-            def run(session: requests.Session) -> Reply:
-                barrier.wait(RELEASE_SECONDS)
-                time.sleep(one.delay)
-                request = Request("POST", one.path, one.caller, body=one.body, key=one.key)
-                return self._send(session, request)
-
-            return run
-
-        tasks = [task(one) for one in planned]
-        replies = [tasks[0](self.bench.session)] if len(tasks) == 1 else self.bench.together(tasks)
+        replies = self._replies(planned, labels)
         step = [Done(p.call, p.caller, p.path, p.body, p.key, reply) for p, reply in zip(planned, replies, strict=True)]
         self.events.append({"calls": [one_call(p, done) for p, done in zip(planned, step, strict=True)]})
         for done in step:
             self._learn(done)
         self._settle(before, step, None)
+
+    def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
+        """Make calls: one, several released together, or in the order of a schedule."""
+        barrier = Barrier(len(planned))
+        steered = bool(self.moves or self.faults)
+
+        def task(one: Planned) -> Callable[[requests.Session], Reply]:
+            def run(session: requests.Session) -> Reply:
+                if steered:
+                    request = Request(one.method, one.path, one.caller, body=one.body, key=one.key, headers=PLANNED)
+                else:
+                    barrier.wait(RELEASE_SECONDS)
+                    time.sleep(one.delay)
+                    request = Request(one.method, one.path, one.caller, body=one.body, key=one.key)
+                return self._send(session, request)
+
+            return run
+
+        tasks = [task(one) for one in planned]
+        if steered:
+            return self._in_order(planned, labels, tasks)
+        return [tasks[0](self.bench.session)] if len(tasks) == 1 else self.bench.together(tasks)
+
+    def _in_order(
+        self, planned: list[Planned], labels: list[str], tasks: list[Callable[[requests.Session], Reply]]
+    ) -> list[Reply]:
+        """Make planned calls in the order of the schedule, and let the planned faults inside the database happen.
+
+        Raises:
+            NotProven: when the environment does not let the suite put its instruments into the database.
+        """
+        moves, faults, self.moves, self.faults = self.moves, self.faults, [], []
+        environment = self.bench.target.environment
+        if not environment.instruments:
+            raise NotProven(f"not proven: {environment.name} does not allow instruments in its database.")
+        self.bench.use_instruments()
+        calls = {
+            label: (one.caller.name, environment.functions.get(one.call.operation, "pilates_schedule_slots"), task)
+            for label, one, task in zip(labels, planned, self.bench.with_sessions(tasks), strict=True)
+        }
+        stops = {labels[0]: [Stop(planned[0].caller.name, *fault) for fault in faults]}
+        scheduler = Scheduler(self.bench.connection, self.bench.submit, self.trace_id)
+        self.courses[len(self.steps)] = scheduler.course
+        return scheduler.run(calls, moves, stops)
+
+    def have_expiry_alone(self) -> None:
+        """Keep other cases from checking for expired deposits until this one ends: the check acts on everybody's."""
+        if not self._expiry_alone:
+            self._expiry_alone = True
+            with self.bench.connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
 
     def _learn(self, done: Done) -> None:
         """Keep the ids that an accepted answer gave out."""
@@ -341,13 +427,18 @@ class RunningCase(Scene):
             if self.people:
                 self._before()
                 self.look()
-                missing = self.network.not_exercised()
+                missing = [str(fault) for fault in self.network.not_exercised()]
+                missing += [what for course in self.courses.values() for what in course.not_exercised()]
+                missing += [f"{action} at {point}" for point, action, _ in self.faults]
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()
             if self.complaints:
                 failure.write(self)
             users = [person.user_id for person in self.people.values() if person.user_id]
+            if self._expiry_alone:
+                with self.bench.connection.cursor() as cursor:
+                    cursor.execute("select pg_advisory_unlock(%s, 0)", (EXPIRY_LOCK,))
             rows.remove_case(self.bench.connection, self.bench.catalogue, users, self.slots.values())
             self.bench.evidence.flush()
 

@@ -111,6 +111,17 @@ class Scene:
             taken = Booking(booking_id, user_id, slot_id, deposit_id)
             self.state = replace(self.state, bookings=(*self.state.bookings, taken))
 
+    def expire_deposits(self) -> None:
+        """Let the time of all the member's deposits be over since a second ago."""
+        self.insert()
+        mine = self.people["member"].user_id
+        over = self.bench.now() - timedelta(seconds=1)
+        with self.bench.connection.cursor() as cursor:
+            cursor.execute("update public.pilates_deposits set expires_at = %s where user_id = %s", (over, mine))
+        expired = tuple(replace(d, expired=True) if d.member == mine else d for d in self.state.deposits)
+        self.state = replace(self.state, deposits=expired)
+        self.events.append({"expire": mine})
+
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class the way a manager does: another start, switched off, or fewer places."""
         slot_id = self.slots["class"]

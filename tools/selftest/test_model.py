@@ -115,6 +115,19 @@ def test_expiry_switches_off_once() -> None:
     assert (first.affected, second.affected, once.deposits[0].active) == (1, 0, False)
 
 
+def test_a_class_that_is_made_smaller_or_switched_off_keeps_its_bookings() -> None:
+    state, _ = apply(deposit(), BOOK)
+    for change, why in (
+        (Call(Operation.RESIZE, "", "service", slot="ten", places=1), Refusal.FULL),
+        (Call(Operation.SWITCH_OFF, "", "service", slot="ten"), Refusal.INACTIVE),
+    ):
+        after, answer = apply(state, change)
+        assert (answer.accepted, after.bookings) == (True, state.bookings)
+        _, refused = apply(after, replace(BOOK, caller="bob", member="bob", creates="d"))
+        assert why in refused.refusals
+    assert not apply(state, Call(Operation.RESIZE, "", "service", slot="none"))[1].accepted
+
+
 calls = st.builds(
     Call,
     operation=st.sampled_from(Operation),
@@ -124,6 +137,7 @@ calls = st.builds(
     slot=st.sampled_from(["ten", "noon"]),
     booking=st.integers(0, 11).map(str),
     classes=st.integers(-1, 3),
+    places=st.integers(0, 2),
 )
 
 
@@ -134,6 +148,7 @@ def test_no_program_loses_or_gives_away_a_class(program: list[Call], left: int, 
         (Deposit("a", "anna", left), Deposit("b", "bob", 1)), (Slot("ten", capacity), Slot("noon", 1, started=False))
     )
     paid = {"anna": left, "bob": 1}
+    peak = {"ten": capacity, "noon": 1}
     for number, call in enumerate(program):
         after, answer = apply(state, replace(call, creates=str(number)))
         if not answer.accepted:
@@ -145,6 +160,9 @@ def test_no_program_loses_or_gives_away_a_class(program: list[Call], left: int, 
             booked = sum(b.member == member and b.status in STANDING for b in state.bookings)
             assert state.left(member) + booked == classes
         assert all(d.remaining >= 0 for d in state.deposits)
-        assert all(state.taken(s.id) <= s.capacity for s in state.slots)
+        peak = {slot.id: max(peak[slot.id], slot.capacity) for slot in state.slots}
+        assert all(state.taken(slot) <= places for slot, places in peak.items())
+        if answer.accepted and call.operation is Operation.BOOK:
+            assert state.taken(call.slot) <= next(s.capacity for s in state.slots if s.id == call.slot)
         confirmed = [(b.member, b.slot) for b in state.bookings if b.status is Status.CONFIRMED]
         assert len(confirmed) == len(set(confirmed))
