@@ -21,10 +21,11 @@ from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
 from acceptance.errors import SuiteError
+from acceptance.faults import Disturbance
 from acceptance.history import Done, Planned, exchange, log_record, one_call, seen
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import Call, Operation, State, Status
-from acceptance.network import Network
+from acceptance.network import Condition, Network
 from acceptance.scene import Scene
 
 RELEASE_SECONDS = 30
@@ -59,7 +60,7 @@ class RunningCase(Scene):
         super().__init__(bench, name.split()[0], seed)
         self.name = name
         self.trace_id = str(uuid.uuid5(uuid.UUID(trace_id), f"{bench.run}/{self.attempt}"))
-        self.network = Network(self.random)
+        self.network = Network(bench.target.network_url, self.trace_id, seed)
         self.bookings: dict[str, str] = {}
         self.steps: list[list[Done]] = []
         self.breaches: list[Breach] = []
@@ -79,6 +80,31 @@ class RunningCase(Scene):
         """Change the class as a manager does, and forget the rows read before."""
         super().change_slot(when=when, active=active, capacity=capacity)
         self.last = None
+
+    # --- the network --------------------------------------------------------------------------------------
+
+    def set_condition(self, condition: Condition) -> None:
+        """Set what the network is like from here on.
+
+        Raises:
+            NotProven: when the target has no proxy to make it so.
+        """
+        if condition is not Condition.NORMAL:
+            self._need_proxy(condition)
+        self.network.condition = condition
+
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Let the next call that changes something meet a fault.
+
+        Raises:
+            NotProven: when the target has no proxy to make it so.
+        """
+        self._need_proxy(disturbance.fault)
+        self.network.plan(disturbance)
+
+    def _need_proxy(self, what: str) -> None:
+        if not self.network.url:
+            raise NotProven(f"not proven: no network proxy stands before this target, so nothing can be {what!r}.")
 
     # --- calls --------------------------------------------------------------------------------------------
 
@@ -157,7 +183,7 @@ class RunningCase(Scene):
             caller,
             self._path(operation),
             body,
-            str(uuid.uuid5(uuid.UUID(self.trace_id), str(number))),
+            self._key(number),
             self.delay,
         )
         if self.plan is None:
@@ -183,8 +209,29 @@ class RunningCase(Scene):
         first = self.done()
         request = Request("POST", first.path, first.caller, body=first.body, key=first.key)
         before = self._before()
+        self.network.before_calls(self.bench.session, [(first.key, first.caller.device)])
         reply = self._send(self.bench.session, request)
         self._settle(before, [replace(first, reply=reply, repeats=first)], self.state)
+
+    def tap_again(self) -> None:
+        """Ask for the same as the last call once more, as a new call with a key of its own.
+
+        Raises:
+            SuiteError: when the last call got a clear answer.
+        """
+        last = self.done()
+        if last.reply.outcome is not Outcome.UNKNOWN:
+            raise SuiteError(f"nobody taps again who knows the answer, and the last one is {last.reply.described()}.")
+        number = self.number()
+        call = replace(last.call, creates=f"made-{number}")
+        planned = Planned(call, last.caller, last.path, last.body, self._key(number), self.delay)
+        if self.plan is None:
+            self._take_step([planned])
+        else:
+            self.plan.append(planned)
+
+    def _key(self, number: int) -> str:
+        return str(uuid.uuid5(uuid.UUID(self.trace_id), str(number)))
 
     def done(self) -> Done:
         """Return the last call."""
@@ -205,6 +252,7 @@ class RunningCase(Scene):
 
     def _take_step(self, planned: list[Planned]) -> None:
         before = self._before()
+        self.network.before_calls(self.bench.session, [(one.key, one.caller.device) for one in planned])
         barrier = Barrier(len(planned))
 
         def task(one: Planned) -> Callable[[requests.Session], Reply]:
@@ -234,6 +282,16 @@ class RunningCase(Scene):
             deposit_id = str(done.said("deposit_id"))
             self.credited[deposit_id] = done.call.classes
             self._aliases[deposit_id] = done.call.creates
+
+    def _learn_from_rows(self, found: snapshot.Snapshot) -> None:
+        """Find the ids of bookings that were made without a clear answer, as a member does by looking."""
+        for booking in self.state.bookings:
+            if booking.id.startswith("made-") and booking.id not in self.bookings:
+                wanted = (booking.member, booking.slot, str(booking.status))
+                fits = [r["id"] for r in found.bookings if (r["user_id"], r["slot_id"], r["status"]) == wanted]
+                news = [row_id for row_id in fits if row_id not in self.bookings.values()]
+                if news:
+                    self.bookings[booking.id] = news[0]
 
     # --- judgement ----------------------------------------------------------------------------------------
 
@@ -272,6 +330,7 @@ class RunningCase(Scene):
         self.breaches += [b for b in breaches if b not in self.breaches]
         if state is not None:
             self.state = state
+            self._learn_from_rows(after)
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
         for done in step:
@@ -341,7 +400,7 @@ class RunningCase(Scene):
             if self.people:
                 self._before()
                 self.look()
-                missing = self.network.not_exercised()
+                missing = self.network.not_exercised(self.bench.session)
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()
