@@ -169,6 +169,17 @@ class BookingKeywords:
         case.expect(right, f"expected refused because {reasons}, but the answer is {reply.described()}.")
 
     @keyword
+    def last_answer_should_be_unclear(self) -> None:
+        """Checks that the last request got no answer by which the caller knows what became of it.
+
+        Example:
+        | Last Answer Should Be Unclear |
+        """
+        case = current.case()
+        reply = case.done().reply
+        case.expect(reply.outcome is Outcome.UNKNOWN, f"expected no clear answer, but it is {reply.described()}.")
+
+    @keyword
     def classes_given_back_should_be(self, count: str) -> None:
         """Checks how many classes the last cancellation says it gave back.
 

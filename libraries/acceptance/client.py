@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,11 +14,13 @@ import requests
 
 from acceptance.datafiles import Device
 from acceptance.environment import Target
+from acceptance.faults import Fault
 from acceptance.model import Refusal
-from acceptance.network import Fault, Network
+from acceptance.network import Network
 
 TOKEN_SECONDS = 3600
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+WAITED = (Fault.SLOW, Fault.PACKETS_LOST)  # the answer came all the same
 
 
 class Outcome(StrEnum):
@@ -105,34 +106,62 @@ def call(
         request: what to send. All attempts carry the same idempotency key.
         trace_id: sent as X-Trace-Id.
         test_id: sent as X-Test-Id.
-        network: what happens on the way.
+        network: what happens on the way; it must know the call already (``before_calls``).
 
     Returns:
         The reply; it never raises for what the network or the server does.
+
+    Raises:
+        SuiteError: when the network proxy is gone and nobody can say what happened.
     """
     device = request.caller.device
     reply = Reply(Outcome.UNKNOWN, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
     # A case is about what becomes of its calls; reads afterwards only look, and look undisturbed.
-    way = network if request.key else None
-    fault = way.before_call(device.retries) if way else None
+    disturbed = network.disturbs(request.key)
+    url = (network.url if disturbed else target.api_url) + request.path
+    headers = _headers(target, request, trace_id, test_id)
+    data = None if request.body is None else orjson.dumps(request.body)
     started = time.perf_counter()
-    for _ in range(1 + device.retries):
+    for attempt in range(1, 2 + device.retries):
         reply.status, reply.body = None, None
-        send = _sender(session, target, request, trace_id, test_id)
-        answer = _attempt(send, fault, way, reply)
-        fault = None
-        if answer is not None:
-            reply.status, reply.body = answer
-            if reply.status not in device.retry_statuses:
-                break
+        headers["X-Attempt"] = str(attempt)
+        patience = network.read_timeout(request.key, attempt, device.read_timeout)
+        try:
+            response = session.request(
+                request.method,
+                url,
+                params=request.params,
+                data=data,
+                headers=headers,
+                timeout=(device.connect_timeout, patience),
+            )
+        except requests.RequestException as error:
+            reply.attempts.append(type(error).__name__)
+            continue
+        reply.status, reply.body = response.status_code, _parsed(response)
+        reply.attempts.append(str(reply.status))
+        if reply.status not in device.retry_statuses:
+            break
     reply.latency_ms = (time.perf_counter() - started) * 1000
+    if disturbed and request.key:
+        reply.attempts = _in_words(reply.attempts, network.met(session, request.key))
     _judge(reply, target.environment.refusals)
     return reply
 
 
-def _sender(
-    session: requests.Session, target: Target, request: Request, trace_id: str, test_id: str
-) -> Callable[[bool], requests.Response]:
+def _in_words(attempts: list[str], met: dict[int, list[str]]) -> list[str]:
+    """Say of each try what it met on its way, where that is known, instead of what the caller saw of it."""
+    told = []
+    for number, seen in enumerate(attempts, 1):
+        words = [word for word in met.get(number, []) if word not in WAITED]
+        if Fault.TWICE in words:
+            told.append(Fault.TWICE.value)
+            words.remove(Fault.TWICE)
+        told.append(words[-1] if words else seen)
+    return told
+
+
+def _headers(target: Target, request: Request, trace_id: str, test_id: str) -> dict[str, str]:
     caller = request.caller
     headers = {
         **JSON,
@@ -151,55 +180,7 @@ def _sender(
     if caller.token:
         headers["Authorization"] = f"Bearer {caller.token}"
     headers.update(request.headers)
-    data = None if request.body is None else orjson.dumps(request.body)
-    timeouts = (caller.device.connect_timeout, caller.device.read_timeout)
-
-    def send(stream: bool) -> requests.Response:
-        url = target.api_url + request.path
-        return session.request(
-            request.method,
-            url,
-            params=request.params,
-            data=data,
-            headers=headers,
-            timeout=timeouts,
-            stream=stream,
-        )
-
-    return send
-
-
-def _attempt(
-    send: Callable[[bool], requests.Response], fault: Fault | None, way: Network | None, reply: Reply
-) -> tuple[int, Any] | None:
-    """Make one attempt under at most one fault; None when no answer arrived."""
-    if way is not None:
-        way.travel()
-        if fault is not None:
-            way.record(fault)
-    if fault is Fault.REQUEST_LOST:
-        reply.attempts.append("request lost")
-        return None
-    if fault is Fault.UNAVAILABLE:
-        reply.attempts.append("503 before the server")
-        return 503, {"message": "service unavailable (injected)"}
-    try:
-        if fault is Fault.ANSWER_LOST:
-            # The status line is here, so the server has acted; the caller never reads it.
-            send(True).close()
-            reply.attempts.append("answer lost")
-            return None
-        if fault is Fault.DELIVERED_TWICE:
-            send(False)
-        response = send(False)
-    except requests.RequestException as error:
-        reply.attempts.append(type(error).__name__)
-        reply.message = f"{type(error).__name__}"
-        return None
-    if way is not None:
-        way.travel()
-    reply.attempts.append(str(response.status_code))
-    return response.status_code, _parsed(response)
+    return headers
 
 
 def _parsed(response: requests.Response) -> Any:

@@ -28,7 +28,8 @@ GRACE_SECONDS = 10
 class Studio:
     """A running studio and our lease on it; it stops some seconds after the last lease is gone.
 
-    The process ids are those of the moment of attaching: the supervisor starts again what crashes.
+    The process ids are those of the moment of attaching: the supervisor starts again what crashes. ``network_url`` is
+    the proxy that disturbs calls; empty when the supervisor has started none.
     """
 
     api_url: str
@@ -39,6 +40,7 @@ class Studio:
     gateway_pid: int
     postgres_pid: int
     _lease: socket.socket = field(repr=False)
+    network_url: str = ""
 
     def wait(self) -> None:
         """Wait until the studio ends by itself."""
@@ -97,7 +99,8 @@ def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
     """
     start = start.resolve()
     digest = hashlib.sha256(os.fsencode(start))
-    code = sorted(path for path in start.parent.rglob("*") if path.suffix in {".py", ".sql"})
+    parts = (start.parent, start.parents[1] / "network")  # both run in it
+    code = sorted(path for part in parts for path in part.rglob("*") if path.suffix in {".py", ".sql"})
     for path in (*code, *overlays):
         digest.update(path.read_bytes())
     home = _base() / digest.hexdigest()[:8]

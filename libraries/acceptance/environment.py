@@ -34,13 +34,17 @@ class Environment:
 
 @dataclass
 class Target:
-    """A system that answers: its environment, where it is, and how to get in. The secrets never show in a repr."""
+    """A system that answers: its environment, where it is, and how to get in. The secrets never show in a repr.
+
+    ``network_url`` is the proxy in front of the API that disturbs calls; empty where there is none.
+    """
 
     environment: Environment
     api_url: str
     database_url: str = field(repr=False)
     jwt_secret: str = field(repr=False)
     api_key: str = field(repr=False, default="")
+    network_url: str = ""
     lease: embedded.Studio | None = field(repr=False, default=None)
 
     def close(self) -> None:
@@ -96,7 +100,14 @@ def connect(environment: Environment, overlays: Sequence[Path] = ()) -> Target:
     """
     if environment.start is not None:
         studio = embedded.attach(environment.start, overlays)
-        return Target(environment, studio.api_url, studio.database_url, studio.jwt_secret, lease=studio)
+        return Target(
+            environment,
+            studio.api_url,
+            studio.database_url,
+            studio.jwt_secret,
+            network_url=studio.network_url,
+            lease=studio,
+        )
     if overlays:
         raise SuiteError(
             f"{environment.name}: an overlay breaks a system on purpose; only the embedded studio takes one."

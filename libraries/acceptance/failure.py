@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance import invariants, rows
 from acceptance.datafiles import DATA, ROOT, read_yaml
+from acceptance.faults import Fault
 
 if TYPE_CHECKING:
     from acceptance.history import Done
     from acceptance.running_case import RunningCase
 
 SERVER_LOG_TAIL = 20_000_000  # bytes; a case's lines are among the newest
-FAULTS = ("request lost", "answer lost", "503 before the server")
+FAULTS = frozenset(Fault)  # the words by which a try says that the network disturbed it
 
 
 def folder(case: RunningCase) -> Path:
@@ -67,7 +68,7 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "classes": {name: {"id": case.slots[name], "start": case.starts[name].isoformat()} for name in case.slots},
         "network": case.network.condition,
         "faults_planned": case.network.planned,
-        "faults_fired": case.network.fired,
+        "faults_fired": case.network.events,
         "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
         "events": case.events,
     }
@@ -153,7 +154,7 @@ def _hypothesis(case: RunningCase, broken: list[str]) -> list[str]:
 def find_pattern(broken: list[str], step: list[Done]) -> dict[str, Any] | None:
     """Return the first pattern of ``data/patterns.yaml`` that fits what broke in a step, or None."""
     asked = {str(done.call.operation) for done in step}
-    fault = any(fault in done.reply.attempts for done in step for fault in FAULTS)
+    fault = any(attempt in FAULTS for done in step for attempt in done.reply.attempts)
     for pattern in _patterns():
         if not set(pattern["invariants"]) & set(broken):
             continue

@@ -28,7 +28,10 @@ class Planned:
 
 @dataclass
 class Done:
-    """One call that was made: what the model calls it, the rows it was about, and what came of it."""
+    """One call that was made: what the model calls it, the rows it was about, and what came of it.
+
+    ``happened`` says of a call made alone whether it changed anything, whatever its caller was told.
+    """
 
     call: Call
     caller: Caller
@@ -37,6 +40,7 @@ class Done:
     key: str
     reply: Reply
     repeats: Done | None = None
+    happened: bool = False
 
     def said(self, key: str) -> Any:
         """Return a value of an accepted answer, or None where it does not say."""

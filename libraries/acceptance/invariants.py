@@ -367,7 +367,11 @@ def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
         if done.repeats is None:
             continue
         first, again = done.repeats.reply, done.reply
-        if (first.outcome, first.body) != (again.outcome, again.body):
+        if first.outcome is Outcome.UNKNOWN and not done.repeats.happened:
+            continue  # then the second one was the first to act
+        if first.outcome is Outcome.UNKNOWN and again.outcome is not Outcome.ACCEPTED:
+            yield f"the first request acted without an answer, the second was {again.described()}."
+        elif first.outcome is not Outcome.UNKNOWN and (first.outcome, first.body) != (again.outcome, again.body):
             yield f"the first answer was {first.described()} {first.body}, the second {again.described()} {again.body}."
         if facts.before.rows() != facts.after.rows():
             yield "the repeated request changed rows again."

@@ -21,11 +21,12 @@ from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
 from acceptance.errors import SuiteError
+from acceptance.faults import Disturbance
 from acceptance.history import Done, Planned, exchange, log_record, one_call, seen
 from acceptance.instruments import Stop
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import OF_THE_SCHEDULE, Call, Operation, State, Status
-from acceptance.network import Network
+from acceptance.network import Condition, Network
 from acceptance.scene import Scene
 from acceptance.schedule import Course, Move, Scheduler
 
@@ -71,7 +72,7 @@ class RunningCase(Scene):
         super().__init__(bench, name.split()[0], seed)
         self.name = name
         self.trace_id = str(uuid.uuid5(uuid.UUID(trace_id), f"{bench.run}/{self.attempt}"))
-        self.network = Network(self.random)
+        self.network = Network(bench.target.network_url, self.trace_id, seed)
         self.bookings: dict[str, str] = {}
         self.steps: list[list[Done]] = []
         self.breaches: list[Breach] = []
@@ -100,6 +101,31 @@ class RunningCase(Scene):
         """Change the class as a manager does, and forget the rows read before."""
         super().change_slot(when=when, active=active, capacity=capacity)
         self.last = None
+
+    # --- the network --------------------------------------------------------------------------------------
+
+    def set_condition(self, condition: Condition) -> None:
+        """Set what the network is like from here on.
+
+        Raises:
+            NotProven: when the target has no proxy to make it so.
+        """
+        if condition is not Condition.NORMAL:
+            self._need_proxy(condition)
+        self.network.condition = condition
+
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Let the next call that changes something meet a fault.
+
+        Raises:
+            NotProven: when the target has no proxy to make it so.
+        """
+        self._need_proxy(disturbance.fault)
+        self.network.plan(disturbance)
+
+    def _need_proxy(self, what: str) -> None:
+        if not self.network.url:
+            raise NotProven(f"not proven: no network proxy stands before this target, so nothing can be {what!r}.")
 
     # --- calls --------------------------------------------------------------------------------------------
 
@@ -200,7 +226,7 @@ class RunningCase(Scene):
             caller,
             self._path(operation, slot_id),
             body,
-            str(uuid.uuid5(uuid.UUID(self.trace_id), str(number))),
+            self._key(number),
             self.delay,
             "PATCH" if operation in OF_THE_SCHEDULE else "POST",
         )
@@ -224,12 +250,40 @@ class RunningCase(Scene):
         self._take_step(planned, labels)
 
     def repeat(self) -> None:
-        """Send the last request again: same body, same idempotency key."""
+        """Send the last request again: same body, same idempotency key.
+
+        Where nobody knew what came of the first one, the rows have told since: it acts now if it did not before.
+        """
         first = self.done()
+        unclear = first.reply.outcome is Outcome.UNKNOWN
+        if unclear and len(self.steps[-1]) > 1:
+            raise SuiteError("whether a call among several at the same time took place cannot be told; repeat single ones.")
         before = self._before()
         again = Planned(first.call, first.caller, first.path, first.body, first.key)
         (reply,) = self._replies([again], actor_names([again]))
-        self._settle(before, [replace(first, reply=reply, repeats=first)], self.state)
+        done = replace(first, reply=reply, repeats=first)
+        self._learn(done)
+        self._settle(before, [done], None if unclear and not first.happened else self.state)
+
+    def tap_again(self) -> None:
+        """Ask for the same as the last call once more, as a new call with a key of its own.
+
+        Raises:
+            SuiteError: when the last call got a clear answer.
+        """
+        last = self.done()
+        if last.reply.outcome is not Outcome.UNKNOWN:
+            raise SuiteError(f"nobody taps again who knows the answer, and the last one is {last.reply.described()}.")
+        number = self.number()
+        call = replace(last.call, creates=f"made-{number}")
+        planned = Planned(call, last.caller, last.path, last.body, self._key(number), self.delay)
+        if self.plan is None:
+            self._take_step([planned], actor_names([planned]))
+        else:
+            self.plan.append(planned)
+
+    def _key(self, number: int) -> str:
+        return str(uuid.uuid5(uuid.UUID(self.trace_id), str(number)))
 
     def done(self) -> Done:
         """Return the last call."""
@@ -261,6 +315,7 @@ class RunningCase(Scene):
 
     def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
         """Make calls: one, several released together, or in the order of a schedule."""
+        self.network.before_calls(self.bench.session, [(one.key, one.caller.device) for one in planned])
         barrier = Barrier(len(planned))
         steered = bool(self.moves or self.faults)
 
@@ -321,6 +376,16 @@ class RunningCase(Scene):
             self.credited[deposit_id] = done.call.classes
             self._aliases[deposit_id] = done.call.creates
 
+    def _learn_from_rows(self, found: snapshot.Snapshot) -> None:
+        """Find the ids of bookings that were made without a clear answer, as a member does by looking."""
+        for booking in self.state.bookings:
+            if booking.id.startswith("made-") and booking.id not in self.bookings:
+                wanted = (booking.member, booking.slot, str(booking.status))
+                fits = [r["id"] for r in found.bookings if (r["user_id"], r["slot_id"], r["status"]) == wanted]
+                news = [row_id for row_id in fits if row_id not in self.bookings.values()]
+                if news:
+                    self.bookings[booking.id] = news[0]
+
     # --- judgement ----------------------------------------------------------------------------------------
 
     def snapshot(self) -> snapshot.Snapshot:
@@ -357,7 +422,9 @@ class RunningCase(Scene):
         breaches = invariants.check(self._facts(before, explained))
         self.breaches += [b for b in breaches if b not in self.breaches]
         if state is not None:
+            step[-1].happened = state != self.state
             self.state = state
+            self._learn_from_rows(after)
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
         for done in step:
@@ -427,7 +494,7 @@ class RunningCase(Scene):
             if self.people:
                 self._before()
                 self.look()
-                missing = [str(fault) for fault in self.network.not_exercised()]
+                missing = self.network.not_exercised(self.bench.session)
                 missing += [what for course in self.courses.values() for what in course.not_exercised()]
                 missing += [f"{action} at {point}" for point, action, _ in self.faults]
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from acceptance.datafiles import profiles
+from acceptance.bench import STAFF_DEVICE
+from acceptance.datafiles import devices, profiles
 from acceptance.errors import SuiteError
+from acceptance.faults import NEVER_REACHED_THE_SERVER, Disturbance, disturbance
 from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status, apply
-from acceptance.network import Fault
+from acceptance.scene import PLAIN_DEVICE
 from tools.generator.matrix import FILE, Action, Matrix, Row
 
 LATER = re.compile(r"\d+ ms later")
@@ -48,6 +50,8 @@ class Story:
         self.others = 0
         self.count = 0
         self.said = ""
+        self.fault: Disturbance | None = None  # what the next call meets
+        self.unclear: Call | None = None  # the last call, when its caller got no clear answer
 
     def _deposits(self) -> list[Deposit]:
         if self.row["state"] == "no deposit":
@@ -112,8 +116,9 @@ class Story:
     def _happens(self, sentence: str) -> bool:
         """Play what happens to the class or on the network; False for any other sentence."""
         slot = self.state.slots[0]
-        if sentence in set(Fault):
+        if fault := disturbance(sentence):
             self.faults.append(sentence)
+            self.fault = fault
         elif sentence == "the studio switches the class off":
             self.state = self.state.with_slot(replace(slot, active=False))
         elif sentence.startswith("the class has started "):
@@ -128,7 +133,7 @@ class Story:
         """Turn a sentence into a call."""
         self.count += 1
         if match := re.fullmatch(r"the front desk credits (\d+) class(?:es)?", sentence):
-            return Call(Operation.CREDIT, "desk", "admin", "member", creates=f"m{self.count}", classes=int(match[1]))
+            return Call(Operation.CREDIT, "admin", "admin", "member", creates=f"m{self.count}", classes=int(match[1]))
         plain = re.sub(r" on [\w-]+$", "", sentence)
         if plain not in ASKS:
             raise SuiteError(f"{FILE}: do: the generator does not know {sentence!r}.")
@@ -153,11 +158,29 @@ class Story:
         elif self._happens(step):
             self.lines.append(f"When {step}")
             self.said = "And"
+        elif step == "the member taps again":
+            if self.unclear is None:
+                raise SuiteError(f"{FILE}: do: {step!r} needs a call without a clear answer before it.")
+            self.count += 1
+            self._ask(step, replace(self.unclear, creates=f"m{self.count}"), self.row["device"])
         else:
             call = self._call(step)
+            of_role = {"admin": STAFF_DEVICE, "trainer": STAFF_DEVICE, "stranger": PLAIN_DEVICE}
+            named = re.search(r" on ([\w-]+)$", step)
+            device = named[1] if named else of_role.get(call.caller, self.row["device"])
+            self._ask(step, call, device)
+
+    def _ask(self, step: str, call: Call, device: str) -> None:
+        """Play one call; after an error that the device does not try again, nobody knows what came of it."""
+        fault, self.fault, self.unclear = self.fault, None, None
+        if fault is None or fault.status is None or fault.status in devices()[device].retry_statuses:
             answer = self._apply(call)
-            lines = self._outcome(call, answer)
-            self._write("When", step, self._expected(answer), lines)
+            self._write("When", step, self._expected(answer), self._outcome(call, answer))
+            return
+        if fault.fault not in NEVER_REACHED_THE_SERVER:
+            self._apply(call)
+        self.unclear = call
+        self._write("When", step, "no clear answer", ["Then the member gets no clear answer", self._left()])
 
     def _write(self, keyword: str, step: str, expected: str, lines: list[str]) -> None:
         self.lines.append(f"{self.said or keyword} {step}")
@@ -194,6 +217,9 @@ class Story:
         """Write calls at the same time: what all their orders agree on, and that one order must explain the rest."""
         calls: list[Call] = []
         delay = 0
+        if self.fault is not None and self.fault.status is not None:
+            raise SuiteError(f"{FILE}: do: {self.fault.fault!r} before calls at the same time is not worked out.")
+        self.fault = None
         for sentence in step:
             if LATER.fullmatch(sentence):
                 delay += int(sentence.split()[0])

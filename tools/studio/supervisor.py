@@ -68,6 +68,8 @@ class Studio:
         self.jwt_secret = secrets.token_urlsafe(32)
         self.gateway_password = secrets.token_urlsafe(24)
         self.gateway: subprocess.Popen[bytes] | None = None
+        self.network: subprocess.Popen[bytes] | None = None
+        self.network_port = reserved_port()
         self.postgres_version = ""
 
     def start(self) -> None:
@@ -76,12 +78,14 @@ class Studio:
         Raises:
             SuiteError: says what does not start, or which statement of the rules fails.
         """
+        self._start_network()  # in parallel: it takes about a second to load
         self.cluster.create()
         self.cluster.start()
         self._wait_for(self.cluster.process, self._postgres_answers, "PostgreSQL")
         self._make_database()
         self._start_gateway()
-        self._wait_for(self.gateway, self.answers, "the gateway")
+        self._wait_for(self.gateway, self._gateway_answers, "the gateway")
+        self._wait_for(self.network, self.answers, "the network proxy")
 
     def revive(self) -> None:
         """Start again what has died, without waiting for it: crash tests kill either on purpose, or both."""
@@ -92,21 +96,22 @@ class Studio:
         if _ended(self.gateway):
             print(f"the gateway ended ({self.gateway.returncode}); starting it again", flush=True)
             self._start_gateway()
+        if _ended(self.network):
+            print(f"the network proxy ended ({self.network.returncode}); starting it again", flush=True)
+            self._start_network()
 
     def answers(self) -> bool:
-        """Say whether the gateway answers and reaches its database."""
-        address = self.listener.getsockname()
-        try:
-            with closing(http.client.HTTPConnection(*address, timeout=ANSWER_SECONDS)) as connection:
-                connection.request("GET", "/ready")
-                return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
+        """Say whether the gateway answers and reaches its database, and the network proxy before it is ready."""
+        return self._gateway_answers() and _answers(self.network_port.getsockname(), "/acceptance/network")
+
+    def _gateway_answers(self) -> bool:
+        return _answers(self.listener.getsockname(), "/ready")
 
     def described(self) -> bytes:
         """Say where everything is; only the holder of a lease is told."""
         where = {
             "api_url": "http://{}:{}".format(*self.listener.getsockname()),
+            "network_url": "http://{}:{}".format(*self.network_port.getsockname()),
             "database_url": self.cluster.url(DATABASE),
             "jwt_secret": self.jwt_secret,
             "server_log": str(self.cluster.log),
@@ -119,8 +124,10 @@ class Studio:
     def stop(self) -> None:
         """Stop everything, at once: nobody uses it any more, and nothing of it is kept."""
         end(self.gateway, signal.SIGKILL)
+        end(self.network, signal.SIGKILL)
         self.cluster.stop()
         self.listener.close()
+        self.network_port.close()
 
     def _postgres_answers(self) -> bool:
         try:
@@ -162,11 +169,47 @@ class Studio:
                 preexec_fn=end_with_parent(signal.SIGKILL),
             )
 
+    def _start_network(self) -> None:
+        """Start the proxy that disturbs calls on their way to the gateway."""
+        upstream = "http://{}:{}".format(*self.listener.getsockname())
+        port = str(self.network_port.getsockname()[1])
+        command = [sys.executable, "-m", "tools.network.proxy", "--api-port", port, "--api-upstream", upstream]
+        with self.cluster.log.open("ab") as log:
+            self.network = subprocess.Popen(  # noqa: S603 - our own module
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self.lock],
+                cwd=ROOT,
+                preexec_fn=end_with_parent(signal.SIGKILL),
+            )
+
     def _wait_for(self, process: subprocess.Popen[bytes] | None, ready: Callable[[], bool], what: str) -> None:
         in_time = wait_until(lambda: _ended(process) or ready(), READY_SECONDS)
         if not in_time or _ended(process):
             lines = self.cluster.log.read_text(errors="replace").splitlines()
             raise SuiteError("\n".join([f"{what} does not start; the end of the log:", *lines[-TAIL_LINES:]]))
+
+
+def reserved_port() -> socket.socket:
+    """Keep a port for a child that cannot inherit a socket: bound, but never listening.
+
+    Linux lets the child bind the same port while nobody listens there, and gives it to nobody else.
+    """
+    port = socket.socket()
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port.bind(("127.0.0.1", 0))
+    return port
+
+
+def _answers(address: tuple[str, int], path: str) -> bool:
+    try:
+        with closing(http.client.HTTPConnection(*address, timeout=ANSWER_SECONDS)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _ended(process: subprocess.Popen[bytes] | None) -> bool:

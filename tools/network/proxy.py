@@ -1,0 +1,395 @@
+"""The network as a process: a reverse proxy that loses, doubles, delays and breaks what a case has planned.
+
+It stands between the client and the API and, as a second leg, between the calendar worker and the calendar.
+mitmproxy in reverse mode does the HTTP; this file holds the plans and does the faults. Plans live in memory only.
+
+    python -m tools.network.proxy --api-port 8001 --api-upstream http://127.0.0.1:3000
+        [--calendar-port 8002 --calendar-upstream http://127.0.0.1:5232]
+
+A case is known by ``X-Trace-Id``. On the API's port:
+
+    PUT    /acceptance/network/<trace>   a JSON list of planned faults; replaces the list, and what was planned at the
+                                         same place before keeps what it has fired, so a plan grows by sending it again
+    GET    /acceptance/network/<trace>   the ledger: each planned fault with ``fired`` and ``at``, and all events
+    DELETE /acceptance/network/<trace>   forgets it
+    GET    /acceptance/network           200: ready
+
+    {"leg": "api" | "calendar", "fault": a word of acceptance.faults.Fault, "times": 1 (0: every time),
+     "actor": only requests with this X-Actor, "key": only those with this Idempotency-Key,
+     "seed": for what is drawn, "milliseconds": for slow: how long, "jitter": for slow: up to so many more or less}
+
+What is simulated, literally:
+
+- *slow*: the request is held for half of the time before the server gets it, the answer for the other half after it
+  was given; each half by up to half of the jitter more or less, drawn from seed, key and attempt.
+- *packets lost*: one packet, drawn to be the request's or the answer's, is lost k times in a row (each further time
+  with probability 1/4); each loss costs one retransmission time-out, 200 ms and doubling (RFC 6298 with the
+  minimum of Linux); the third loss in a row closes the connection after 600 ms. No packet is really dropped.
+- *stalled*: the server gets the request and may act; no byte comes back until the caller closes the connection.
+- *delivered twice*: the caller gets the second answer, since a server that acts twice shows it there: it refuses what
+  it has just done, or names another booking.
+- *closed* is an orderly end of the TCP connection (FIN), without an answer.
+
+Faults are done in this order when several are planned for one request: slow, then the first other one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import random
+import signal
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libraries"))
+
+from mitmproxy import http, master, options
+from mitmproxy.addons import next_layer, proxyserver
+from mitmproxy.net.http import http1
+
+from acceptance.faults import Fault
+
+CONTROL = "/acceptance/network"
+MOST_TRACES = 10_000  # the oldest is forgotten first
+MOST_PLANNED = 10_000  # faults of one trace
+MOST_EVENTS = 100_000  # of one trace; a load case makes some thousands
+RETRANSMISSION_SECONDS = 0.2
+LOSES_AGAIN = 0.25  # probability that a packet is lost once more
+LOSSES_TO_DIE = 3
+POLL_SECONDS = 0.01
+STALL_SECONDS = 600  # nobody waits longer; mitmproxy closes idle connections then as well
+DUPLICATE_SECONDS = 60
+LEGS = ("api", "calendar")
+
+
+class PlanError(ValueError):
+    """A plan that cannot be read; its words go to the caller."""
+
+
+@dataclass
+class Planned:
+    """One planned fault and what it has done so far."""
+
+    leg: str
+    fault: Fault
+    times: int = 1
+    actor: str | None = None
+    key: str | None = None
+    seed: int | str = 0
+    milliseconds: float = 0.0
+    jitter: float = 0.0
+    taken: int = field(default=0, compare=False)
+    at: list[str] = field(default_factory=list, compare=False)
+
+    @classmethod
+    def read(cls, entry: Any) -> Planned:
+        """Make one from JSON.
+
+        Raises:
+            PlanError: when it is malformed.
+        """
+        known = {"leg", "fault", "times", "actor", "key", "seed", "milliseconds", "jitter"}
+        if not isinstance(entry, dict) or not set(entry) <= known:
+            raise PlanError(f"a planned fault is an object of {', '.join(sorted(known))}; got {entry!r}")
+        given = {name: value for name, value in entry.items() if value is not None}
+        if given.get("leg", "api") not in LEGS:
+            raise PlanError(f"leg: {given['leg']!r} is none of {', '.join(LEGS)}")
+        if given.get("fault") not in set(Fault):
+            raise PlanError(f"fault: {given.get('fault')!r} is none of {', '.join(Fault)}")
+        for name in ("times", "milliseconds", "jitter"):
+            if not isinstance(given.get(name, 0), int | float) or given.get(name, 0) < 0:
+                raise PlanError(f"{name}: {given[name]!r} is not a number from 0 up")
+        return cls(**{"leg": "api", **given, "fault": Fault(given["fault"])})
+
+    def told(self) -> dict[str, Any]:
+        """Say it as the ledger does."""
+        plan = {"leg": self.leg, "fault": self.fault, "times": self.times, "actor": self.actor, "key": self.key}
+        drawn = {"seed": self.seed, "milliseconds": self.milliseconds, "jitter": self.jitter}
+        return {**plan, **drawn, "fired": len(self.at), "at": self.at}
+
+
+@dataclass
+class Trace:
+    """What is planned for one case, and what took place."""
+
+    planned: list[Planned] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def replace(self, planned: list[Planned]) -> None:
+        """Take a new list; what stands at the same place as before keeps its history."""
+        for number, old in enumerate(self.planned[: len(planned)]):
+            if planned[number] == old:
+                planned[number] = old
+        self.planned = planned
+
+    def take(self, leg: str, request: http.Request) -> list[Planned]:
+        """Choose the faults of a request: the slow one, and the first other one with times left."""
+        chosen: list[Planned] = []
+        for one in self.planned:
+            if one.leg != leg or (one.times and one.taken >= one.times):
+                continue
+            if one.actor is not None and one.actor != request.headers.get("X-Actor"):
+                continue
+            if one.key is not None and one.key != request.headers.get("Idempotency-Key"):
+                continue
+            if any((one.fault is Fault.SLOW) == (other.fault is Fault.SLOW) for other in chosen):
+                continue
+            one.taken += 1
+            chosen.append(one)
+        return chosen
+
+    def ledger(self) -> dict[str, Any]:
+        """Say everything."""
+        return {"planned": [one.told() for one in self.planned], "events": self.events}
+
+
+@dataclass
+class Way:
+    """What is chosen for one request on its way."""
+
+    trace: Trace
+    faults: list[Planned]
+    chance: random.Random
+    about: dict[str, Any]
+    back: list[tuple[Planned, Fault, float]] = field(default_factory=list)
+
+    def fired(self, one: Planned, what: str) -> None:
+        """Note that a fault took place; ``what`` is the word for what the caller met."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        one.at.append(now)
+        if len(self.trace.events) < MOST_EVENTS:
+            self.trace.events.append({"at": now, "fault": one.fault, "what": what, **self.about})
+
+
+class Network:
+    """The addon: answers the control requests and does to all others what is planned for their trace.
+
+    Args:
+        legs: port that we listen on, to the name of the leg.
+    """
+
+    def __init__(self, legs: dict[int, str]):
+        self.legs = legs
+        self.traces: OrderedDict[str, Trace] = OrderedDict()
+        self.ways: dict[str, Way] = {}  # by flow; only of requests with something planned
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Meet a request before the server does."""
+        leg = self.legs[flow.client_conn.sockname[1]]
+        if leg == "api" and flow.request.path.startswith(CONTROL):
+            flow.response = self.control(flow.request)
+            return
+        trace = self.traces.get(flow.request.headers.get("X-Trace-Id", ""))
+        faults = trace.take(leg, flow.request) if trace is not None else []
+        if trace is None or not faults:
+            return
+        headers = flow.request.headers
+        about = {"leg": leg, "actor": headers.get("X-Actor"), "key": headers.get("Idempotency-Key")}
+        about["attempt"] = headers.get("X-Attempt")
+        lot = f"{faults[0].seed}/{about['key']}/{about['attempt']}"
+        way = Way(trace, faults, random.Random(lot), about)  # noqa: S311 - reproducible on purpose
+        self.ways[flow.id] = way
+        for one in faults:
+            await self.there(flow, way, one)
+            if flow.error is not None or flow.response is not None:
+                self.ways.pop(flow.id, None)
+                return
+
+    async def there(self, flow: http.HTTPFlow, way: Way, one: Planned) -> None:
+        """Do what a fault does to the request."""
+        fault = one.fault
+        if fault is Fault.SLOW:
+            halves = [max(0.0, one.milliseconds + way.chance.uniform(-one.jitter, one.jitter)) / 2000 for _ in "12"]
+            way.back.append((one, fault, halves[1]))
+            await asyncio.sleep(halves[0])
+        elif fault is Fault.PACKETS_LOST:
+            losses = 1
+            while losses < LOSSES_TO_DIE and way.chance.random() < LOSES_AGAIN:
+                losses += 1
+            dies = losses == LOSSES_TO_DIE
+            seconds = RETRANSMISSION_SECONDS * (2 ** (losses - dies) - 1)
+            if way.chance.random() < 0.5:
+                way.back.append((one, Fault.ANSWER_LOST if dies else fault, seconds))
+                return
+            await asyncio.sleep(seconds)
+            way.fired(one, Fault.REQUEST_LOST if dies else fault)
+            if dies:
+                flow.kill()
+        elif fault is Fault.REQUEST_LOST:
+            way.fired(one, fault)
+            flow.kill()
+        elif fault.endswith("before the server"):
+            way.fired(one, fault)
+            flow.response = injected(fault)
+        elif fault is Fault.TWICE:
+            if await deliver(flow):
+                way.fired(one, fault)
+        else:
+            if fault is Fault.STALLED:
+                way.fired(one, fault)
+            way.back.append((one, fault, 0.0))
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        """Meet an answer before the caller does; the whole of it has arrived here."""
+        way = self.ways.pop(flow.id, None)
+        if way is None:
+            return
+        for one, fault, seconds in way.back:
+            await asyncio.sleep(seconds)
+            if fault is Fault.STALLED:
+                await self.stall(flow)
+                return
+            way.fired(one, fault)
+            if fault is Fault.ANSWER_LOST:
+                flow.kill()
+            elif fault is Fault.TRUNCATED:
+                await send_half(flow)
+                flow.kill()
+            elif fault.endswith("after the server acted"):
+                flow.response = injected(fault)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Forget a request that got no answer; what should have happened to the answer has not fired."""
+        self.ways.pop(flow.id, None)
+
+    @staticmethod
+    async def stall(flow: http.HTTPFlow) -> None:
+        """Keep silent until the caller has closed the connection."""
+        deadline = asyncio.get_running_loop().time() + STALL_SECONDS
+        while flow.client_conn.connected and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+        if flow.killable:
+            flow.kill()
+
+    def control(self, request: http.Request) -> http.Response:
+        """Answer a control request."""
+        name = request.path.removeprefix(CONTROL).strip("/")
+        if not name:
+            return answer(200, {"ready": True, "traces": len(self.traces)})
+        if request.method == "PUT":
+            try:
+                entries = json.loads(request.content or b"")
+                if not isinstance(entries, list) or len(entries) > MOST_PLANNED:
+                    raise PlanError(f"a plan is a JSON list of at most {MOST_PLANNED} planned faults")
+                planned = [Planned.read(entry) for entry in entries]
+            except ValueError as error:
+                return answer(400, {"message": str(error)})
+            self.traces.setdefault(name, Trace()).replace(planned)
+            self.traces.move_to_end(name)
+            while len(self.traces) > MOST_TRACES:
+                self.traces.popitem(last=False)
+            return answer(200, self.traces[name].ledger())
+        if request.method == "GET":
+            known = self.traces.get(name)
+            return answer(200 if known else 404, (known or Trace()).ledger())
+        if request.method == "DELETE":
+            return answer(200 if self.traces.pop(name, None) else 404, {})
+        return answer(405, {"message": "PUT, GET or DELETE"})
+
+
+def answer(status: int, body: Any) -> http.Response:
+    """Make a JSON answer of our own."""
+    return http.Response.make(status, json.dumps(body), {"Content-Type": "application/json"})
+
+
+def injected(fault: Fault) -> http.Response:
+    """Make the 5xx answer of a fault, as a load balancer in front of the service would."""
+    return answer(int(fault[:3]), {"message": f"service unavailable (injected: {fault})"})
+
+
+async def deliver(flow: http.HTTPFlow) -> bool:
+    """Deliver a request to the server on a connection of its own; say whether it was answered."""
+    copy = flow.request.copy()
+    copy.headers["Connection"] = "close"
+    try:
+        async with asyncio.timeout(DUPLICATE_SECONDS):
+            reader, writer = await asyncio.open_connection(copy.host, copy.port)
+            try:
+                writer.write(http1.assemble_request(copy))
+                return bool(await reader.read())
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        logging.getLogger(__name__).warning("a duplicate was not delivered: %r", error)
+        return False
+
+
+async def send_half(flow: http.HTTPFlow) -> None:
+    """Send status, headers with the true length, and half of the body; mitmproxy itself sends only whole answers."""
+    servers: proxyserver.Proxyserver = master.mitmproxy_ctx.master.addons.get("proxyserver")
+    writer = servers.connections[flow.client_conn.id].transports[flow.client_conn].writer
+    response = flow.response
+    body = response.raw_content or b""
+    response.headers.pop("Transfer-Encoding", None)
+    response.headers["Content-Length"] = str(len(body))
+    head = http1.assemble_response_head(response)
+    # An empty body has no half: then the head itself breaks off.
+    writer.write(head + body[: len(body) // 2] if body else head[: len(head) // 2])
+    await writer.drain()
+
+
+def upstream(text: str) -> str:
+    """Check an upstream's address.
+
+    Raises:
+        argparse.ArgumentTypeError: when it is not http://host:port.
+    """
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path not in ("", "/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form http://127.0.0.1:3000")
+    return f"http://{parts.hostname}:{parts.port}"
+
+
+async def serve(ways: dict[str, tuple[int, str]]) -> int:
+    """Run until SIGTERM.
+
+    Args:
+        ways: leg to the port to listen on and where to pass on to.
+    """
+    modes = [f"reverse:{to}@127.0.0.1:{port}" for port, to in ways.values()]
+    # No TLS, so no certificate is made; no addon that stores flows, and none that logs them.
+    proxy = master.Master(options.Options(listen_host="127.0.0.1"))
+    servers = proxyserver.Proxyserver()
+    proxy.addons.add(servers, next_layer.NextLayer(), Network({port: leg for leg, (port, _) in ways.items()}))
+    proxy.options.update(mode=modes, connection_strategy="lazy", http2=False)
+    for how in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(how, proxy.shutdown)
+    running = asyncio.create_task(proxy.run())
+    while not running.done() and len(servers.listen_addrs()) < len(ways):
+        if servers.servers and not servers.servers.is_updating and not all(s.is_running for s in servers.servers):
+            print("the network proxy cannot listen on its ports.", file=sys.stderr, flush=True)
+            return 2
+        await asyncio.sleep(POLL_SECONDS)
+    gc.freeze()  # what is loaded stays; the collector need not look at it again
+    await running
+    return 0
+
+
+def main() -> int:
+    """Read the command line and become the network."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for leg in LEGS:
+        needed = leg == "api"
+        parser.add_argument(f"--{leg}-port", type=int, required=needed, help=f"where the {leg}'s clients connect to")
+        parser.add_argument(f"--{leg}-upstream", type=upstream, required=needed, help=f"where the {leg} is")
+    given = parser.parse_args()
+    if (given.calendar_port is None) != (given.calendar_upstream is None):
+        parser.error("--calendar-port and --calendar-upstream go together.")
+    logging.basicConfig(level=logging.WARNING, format="network: %(message)s")
+    ways = {leg: (getattr(given, f"{leg}_port"), getattr(given, f"{leg}_upstream")) for leg in LEGS}
+    with asyncio.Runner() as runner:
+        return runner.run(serve({leg: way for leg, way in ways.items() if way[0] is not None}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
