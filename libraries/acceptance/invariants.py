@@ -131,9 +131,10 @@ def accepted_changes_stand(facts: Facts) -> Iterator[str]:
         proposed: dict[str, set[str]] = {}
         for done in step:
             for booking_id, status in _acknowledged(done):
-                proposed.setdefault(booking_id, set()).add(status)
-                if done.reply.outcome is Outcome.UNKNOWN:
-                    proposed[booking_id] |= allowed.get(booking_id, set())
+                if done.reply.outcome is Outcome.ACCEPTED:
+                    proposed.setdefault(booking_id, set()).add(status)
+                elif booking_id in allowed:  # it may have happened or not; nobody vouched for any other booking
+                    proposed.setdefault(booking_id, set()).update({status}, allowed[booking_id])
         allowed.update(proposed)
     for booking_id, statuses in allowed.items():
         row = facts.after.booking(booking_id)

@@ -39,6 +39,7 @@ class Matrix:
     places: int
     taken: dict[str, int]
     full: dict[str, list[str]]
+    orders: dict[str, dict[str, Any]]
 
     def levels(self, action: Action, factor: str) -> list[str]:
         """List the levels of a factor (or of "class") that an action may meet."""
@@ -52,10 +53,13 @@ class Matrix:
 
     def users(self, action: Action, user_class: str) -> list[str]:
         """List the profiles of a class with which an action is possible."""
+        only = {**self.categories[action.category].get("only", {}), **action.only}
         return [
             name
             for name, profile in profiles().items()
-            if profile["class"] == user_class and (not _needs_a_booking(action) or usable(profile))
+            if profile["class"] == user_class
+            and name in only.get("profile", profiles())
+            and (not _needs_a_booking(action) or usable(profile))
         ]
 
 
@@ -76,7 +80,7 @@ def load() -> Matrix:
         SuiteError: names the key that is missing, unknown or not a level.
     """
     document = read_yaml(FILE)
-    for key in ("factors", "categories", "actions", "constraints", "places", "taken", "full"):
+    for key in ("factors", "categories", "actions", "constraints", "places", "taken", "full", "orders"):
         if key not in document:
             raise SuiteError(f"{FILE}: {key}: is missing.")
     factors = document["factors"]
@@ -87,7 +91,7 @@ def load() -> Matrix:
             raise SuiteError(f"{FILE}: factors.device: {device!r} is not in data/devices.yaml.")
     for name, category in document["categories"].items():
         for factor, levels in category.get("only", {}).items():
-            known = CLASSES if factor == "user" else factors.get(factor, ())
+            known = {"user": CLASSES, "profile": profiles()}.get(factor, factors.get(factor, ()))
             for level in levels:
                 if level not in known:
                     raise SuiteError(f"{FILE}: categories.{name}.only.{factor}: there is no level {level!r}.")
@@ -102,6 +106,7 @@ def load() -> Matrix:
         document["places"],
         document["taken"],
         document["full"],
+        document["orders"],
     )
 
 
@@ -115,7 +120,7 @@ def _action(
         raise SuiteError(f"{FILE}: actions.{name}.category: there is no category {entry['category']!r}.")
     for factor, levels in entry.get("only", {}).items():
         for level in levels:
-            if level not in (CLASSES if factor == "user" else factors.get(factor, ())):
+            if level not in {"user": CLASSES, "profile": profiles()}.get(factor, factors.get(factor, ())):
                 raise SuiteError(f"{FILE}: actions.{name}.only.{factor}: there is no level {level!r}.")
     do = tuple(tuple(step) if isinstance(step, list) else step for step in entry["do"])
     return Action(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
+from math import gcd
 from typing import Any
 
 from acceptance.bench import STAFF_DEVICE
@@ -16,6 +18,9 @@ from acceptance.scene import PLAIN_DEVICE
 from tools.generator.matrix import FILE, Action, Matrix, Row
 
 LATER = re.compile(r"\d+ ms later")
+CHOICE = re.compile(r"\[([^]]+)\]")
+OF_THE_DATABASE = re.compile(r"the database (?:fails with \w+|connection dies|takes \d+ ms) at (?:\w+\.\w+|commit)")
+OF_THE_STUDIO = re.compile(r"the studio (?:switches the class off|lowers the class to (\d+) places?)")
 
 # What a scenario's sentences ask of the studio: operation, caller's role, and the class.
 ASKS: dict[str, tuple[Operation, str, str]] = {
@@ -28,17 +33,37 @@ ASKS: dict[str, tuple[Operation, str, str]] = {
     "the front desk books the class for the member": (Operation.BOOK, "admin", "class"),
     "the front desk cancels the booking": (Operation.CANCEL, "admin", "class"),
     "the front desk removes the booking": (Operation.ADMIN_REMOVE, "admin", "class"),
+    "the front desk checks for expired deposits": (Operation.EXPIRE, "admin", "class"),
     "another member books the class for the member": (Operation.BOOK, "stranger", "class"),
     "another member cancels the booking": (Operation.CANCEL, "stranger", "class"),
 }
 
 
+def choose(sentence: str, turn: int) -> str:
+    """Choose among a sentence's alternatives, written ``[one|another]``: each turn another combination.
+
+    Args:
+        sentence: with any number of such groups, or none.
+        turn: counts the cases of the action from 0.
+    """
+    groups = [group.split("|") for group in CHOICE.findall(sentence)]
+    combinations = list(product(*groups))
+    # A stride without a common divisor meets every combination once, and changes all groups from turn to turn.
+    stride = next(n for n in range(len(groups[-1]) + 1 if groups else 1, 10**6) if gcd(n, len(combinations)) == 1)
+    chosen = iter(combinations[turn * stride % len(combinations)])
+    return CHOICE.sub(lambda _: next(chosen), sentence)
+
+
 @dataclass
 class Story:
-    """The scenario of one row: its lines, the seed's sequence of steps, and the model's state so far."""
+    """The scenario of one row: its lines, the seed's sequence of steps, and the model's state so far.
+
+    ``turn`` counts the cases of the action from 0; it decides among the alternatives in its sentences.
+    """
 
     matrix: Matrix
     row: Row
+    turn: int = 0
 
     def __post_init__(self) -> None:
         self.lines: list[str] = []
@@ -52,6 +77,10 @@ class Story:
         self.said = ""
         self.fault: Disturbance | None = None  # what the next call meets
         self.unclear: Call | None = None  # the last call, when its caller got no clear answer
+        self.unclear_answer: Answer | None = None  # what the studio answered to it, if it ever got there
+        self.fails = False  # whether the database fails in the next call
+        self.broken: Call | None = None  # the last call, when the database failed in it
+        self.order: list[str] = []
 
     def _deposits(self) -> list[Deposit]:
         if self.row["state"] == "no deposit":
@@ -90,7 +119,12 @@ class Story:
         if row["network"] != "normal":
             self.lines.append(f"And the network is {row['network']}")
         for step in action.do:
-            self._step(step)
+            alike = tuple(choose(s, self.turn) for s in step) if isinstance(step, tuple) else choose(step, self.turn)
+            self._step(alike)
+        if self.broken is not None:
+            raise SuiteError(
+                f"{FILE}: actions.{action.name}.do: after a fault in the database, let the request be repeated."
+            )
         if action.category in ("functional", "edge"):
             self.lines.append(f"And the member sees the class at the same instant in {row['timezone']}")
         self.lines.append("And no class is lost or given away")
@@ -103,7 +137,7 @@ class Story:
         self.lines.append(f"And {sentence}")
         if sentence == "the member has booked the class":
             self._apply(self._call("the member books the class"))
-        elif match := re.fullmatch(r"(\d+) other members with (\d+) class(?:es)? each", sentence):
+        elif match := re.fullmatch(r"(\d+) other members? with (\d+) class(?:es)? each", sentence):
             self.others = int(match[1])
             for number in range(1, self.others + 1):
                 self._add_member(f"other-{number}", int(match[2]))
@@ -119,6 +153,12 @@ class Story:
         if fault := disturbance(sentence):
             self.faults.append(sentence)
             self.fault = fault
+        elif OF_THE_DATABASE.fullmatch(sentence):
+            self.faults.append(sentence)
+            self.fails = "takes" not in sentence
+        elif sentence == "the deposit has expired since":
+            expired = (replace(d, expired=True) if d.member == "member" else d for d in self.state.deposits)
+            self.state = replace(self.state, deposits=tuple(expired))
         elif sentence == "the studio switches the class off":
             self.state = self.state.with_slot(replace(slot, active=False))
         elif sentence.startswith("the class has started "):
@@ -132,6 +172,9 @@ class Story:
     def _call(self, sentence: str) -> Call:
         """Turn a sentence into a call."""
         self.count += 1
+        if match := OF_THE_STUDIO.fullmatch(sentence):
+            operation = Operation.RESIZE if match[1] else Operation.SWITCH_OFF
+            return Call(operation, "studio", "service", "member", "class", places=int(match[1] or 0))
         if match := re.fullmatch(r"the front desk credits (\d+) class(?:es)?", sentence):
             return Call(Operation.CREDIT, "admin", "admin", "member", creates=f"m{self.count}", classes=int(match[1]))
         plain = re.sub(r" on [\w-]+$", "", sentence)
@@ -153,6 +196,14 @@ class Story:
     def _step(self, step: str | tuple[str, ...]) -> None:
         if isinstance(step, tuple):
             self._together(step)
+        elif step == "the member repeats the request" and self.broken is not None:
+            call, self.broken = self.broken, None
+            answer = self._apply(call)
+            self._write("When", step, self._expected(answer), self._outcome(call, answer))
+        elif step == "the member repeats the request" and self.unclear is not None:
+            call, self.unclear = self.unclear, None
+            answer = self.unclear_answer or self._apply(call)
+            self._write("When", step, self._expected(answer), self._outcome(call, answer))
         elif step == "the member repeats the request":
             self._write("When", step, "same answer", ["Then the answer is the same as before", self._left()])
         elif self._happens(step):
@@ -173,13 +224,18 @@ class Story:
     def _ask(self, step: str, call: Call, device: str) -> None:
         """Play one call; after an error that the device does not try again, nobody knows what came of it."""
         fault, self.fault, self.unclear = self.fault, None, None
+        if self.fails:
+            # Whether the app tries again of itself depends on the device and on the target's wording of the error.
+            self.fails, self.broken = False, call
+            self._write("When", step, "the database fails: it happens wholly, or not at all", [])
+            self.said = "And"
+            return
         if fault is None or fault.status is None or fault.status in devices()[device].retry_statuses:
             answer = self._apply(call)
             self._write("When", step, self._expected(answer), self._outcome(call, answer))
             return
-        if fault.fault not in NEVER_REACHED_THE_SERVER:
-            self._apply(call)
         self.unclear = call
+        self.unclear_answer = None if fault.fault in NEVER_REACHED_THE_SERVER else self._apply(call)
         self._write("When", step, "no clear answer", ["Then the member gets no clear answer", self._left()])
 
     def _write(self, keyword: str, step: str, expected: str, lines: list[str]) -> None:
@@ -223,6 +279,8 @@ class Story:
         for sentence in step:
             if LATER.fullmatch(sentence):
                 delay += int(sentence.split()[0])
+            elif "->" in sentence:
+                self.order.append(sentence)
             elif sentence == "all other members book the class at once":
                 names = [f"other-{number}" for number in range(1, self.others + 1)]
                 calls += [Call(Operation.BOOK, n, member=n, slot="class", creates=f"b-{n}") for n in names]

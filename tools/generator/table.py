@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 
 from acceptance.datafiles import profiles
 from acceptance.errors import SuiteError
-from tools.generator import coverage, matrix
-from tools.generator.matrix import FACTORS, Matrix, Row
+from tools.generator import coverage, matrix, orders
+from tools.generator.matrix import FACTORS, Action, Matrix, Row
 from tools.generator.story import Story
 
 VERSION = 1
 MOST_CASES = 20_000
+FOR_ORDERS = {1: 1_247, 2: 5_000}  # from how many cases on races are made in every order, with one stop and with two
 
 
 def generate(
@@ -58,10 +60,26 @@ def generate(
             rng.shuffle(group)
     ordered = spread(rows)
     actions = [action for action in plan.actions.values() if action.category in names]
-    records = [_record(plan, number, row, rng, env) for number, row in enumerate(ordered, 1)]
+    turns: Counter[str] = Counter()
+    records = []
+    for number, row in enumerate(ordered, 1):
+        action = plan.actions[row["action"]]
+        records.append(_record(plan, f"T-{number:06d}", row, action, turns[action.name], rng, env))
+        turns[action.name] += 1
+    covered = coverage.measure(ordered, coverage.feasible(plan, actions))
+    stops = 0 if full or category not in (None, orders.CATEGORY) or count < FOR_ORDERS[1] else 1
+    stops = 2 if stops and count >= FOR_ORDERS[2] else stops
+    chosen = []
+    for number in (1, 2):
+        possible = orders.tell(plan, number)
+        taken = possible if number <= stops else []
+        covered[f"orders with {number} stop{'s' * (number > 1)}"] = {"covered": len(taken), "possible": len(possible)}
+        chosen += taken
+    for number, (row, action) in enumerate(chosen, 1):
+        records.append(_record(plan, f"T-ORDER-{number:04d}", row, action, 0, rng, env))
     return {
         "generator": {"seed": seed, "count": len(records), "version": VERSION, "full": full},
-        "coverage": coverage.measure(ordered, coverage.feasible(plan, actions)),
+        "coverage": covered,
         "cases": records,
     }
 
@@ -97,15 +115,16 @@ def _product(plan: Matrix) -> list[Row]:
     return rows
 
 
-def _record(plan: Matrix, number: int, row: Row, rng: random.Random, env: str) -> dict[str, Any]:
-    action = plan.actions[row["action"]]
-    story = Story(plan, row)
+def _record(
+    plan: Matrix, test_id: str, row: Row, action: Action, turn: int, rng: random.Random, env: str
+) -> dict[str, Any]:
+    story = Story(plan, row, turn)
     story.tell(action)
     profile = profiles()[row["user"]]
     deposits = profile["deposits"] if row["state"] == "has deposit" else []
     day, time = _day_and_time(row["when"])
     return {
-        "test_id": f"T-{number:06d}",
+        "test_id": test_id,
         "seed": rng.getrandbits(31),
         "trace_id": _uuid(rng),
         "env": env,
@@ -133,6 +152,7 @@ def _record(plan: Matrix, number: int, row: Row, rng: random.Random, env: str) -
         "title": action.title,
         "sequence": story.sequence,
         "concurrent_actors": story.actors,
+        "schedule": " | ".join(story.order) or None,
         "network_condition": row["network"],
         "failure_injection": {"type": story.faults, "timing": "next request"} if story.faults else None,
         "assertions": ["answers", "deposit", "calendar", "visibility", "audit"],

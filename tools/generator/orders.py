@@ -1,0 +1,85 @@
+"""Races in a stated order: each call of a family meets each other, once for every place where it can be stopped."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from typing import Any
+
+from acceptance import schedule
+from acceptance.errors import SuiteError
+from acceptance.model import Operation
+from tools.generator.matrix import FACTORS, FILE, Action, Matrix, Row
+from tools.generator.story import ASKS, OF_THE_STUDIO
+
+CATEGORY = "concurrency"
+OTHERS = "all other members book the class at once"
+
+
+def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
+    """List the cases of all families.
+
+    Args:
+        matrix: the test matrix; its part ``orders`` holds the families.
+        stops: how many stops an order has in all.
+
+    Returns:
+        The row of each case and the action that is made of its two calls and the moves.
+    """
+    rows = []
+    for name, family in matrix.orders.items():
+        for first, second in combinations_with_replacement(family["calls"], 2):
+            if family.get("with", first) not in (first, second):
+                continue
+            for line in _orders(first, second, stops):
+                title = f"{_short(first)} while {_short(second)}, {line.split(' | ')[0].replace(' -> ', ' held at ')}"
+                do = ((first, second, *line.split(" | ")),)
+                action = Action(f"order_{name}", CATEGORY, title, tuple(family["given"]), do)
+                rows.append((_row(matrix, family, len(rows)), action))
+    return rows
+
+
+def _orders(first: str, second: str, stops: int) -> list[str]:
+    """List the orders of two calls; where both are alike, one of each two that differ by the names only."""
+    one, other = _actor(first), _actor(second)
+    if one == other:
+        other = f"{other} 2"
+    lines = schedule.orders(one, other, {one: _gates(first), other: _gates(second)}, stops)
+    return [line for line in lines if line.startswith(f"{one} ->")] if first == second else lines
+
+
+def _actor(sentence: str) -> str:
+    known = {
+        "the member": "member",
+        "the front desk": "front desk",
+        "the studio": "studio",
+        "all other members": "other-1",
+    }
+    for words, actor in known.items():
+        if sentence.startswith(words):
+            return actor
+    raise SuiteError(f"{FILE}: orders: nobody who could be stopped does {sentence!r}.")
+
+
+def _gates(sentence: str) -> tuple[str, ...]:
+    """List where a call can be stopped: before each change that its operation cannot do without."""
+    if match := OF_THE_STUDIO.fullmatch(sentence):
+        return schedule.CHANGES[Operation.RESIZE if match[1] else Operation.SWITCH_OFF]
+    if sentence == OTHERS:
+        return schedule.CHANGES[Operation.BOOK]
+    if sentence.startswith("the front desk credits"):
+        return schedule.CHANGES[Operation.CREDIT]
+    if sentence not in ASKS:
+        raise SuiteError(f"{FILE}: orders: the generator does not know {sentence!r}.")
+    return schedule.CHANGES[ASKS[sentence][0]]
+
+
+def _short(sentence: str) -> str:
+    return sentence.removeprefix("the ").removeprefix("all ").replace("at once", "").strip()
+
+
+def _row(matrix: Matrix, family: dict[str, Any], number: int) -> Row:
+    """Fill in the factors: the family's own, devices in turn, and otherwise the weightiest level."""
+    row = {factor: max(matrix.factors[factor], key=matrix.factors[factor].__getitem__) for factor in FACTORS}
+    devices = list(matrix.factors["device"])
+    user = family.get("user", "normal-01")
+    return {**row, "device": devices[number % len(devices)], "class": "normal", "user": user, **family.get("row", {})}
