@@ -53,7 +53,7 @@ from urllib.parse import urlsplit
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libraries"))
 
-from mitmproxy import http, master, options
+from mitmproxy import ctx, http, master, options
 from mitmproxy.addons import next_layer, proxyserver
 from mitmproxy.net.http import http1
 
@@ -196,7 +196,8 @@ class Network:
         headers = flow.request.headers
         about = {"leg": leg, "actor": headers.get("X-Actor"), "key": headers.get("Idempotency-Key")}
         about["attempt"] = headers.get("X-Attempt")
-        lot = f"{faults[0].seed}/{about['key']}/{about['attempt']}"
+        key = about["key"] if faults[0].key is None else ""  # who plans for one key gives each a seed of its own
+        lot = f"{faults[0].seed}/{key}/{about['attempt']}"
         way = Way(trace, faults, random.Random(lot), about)  # noqa: S311 - reproducible on purpose
         self.ways[flow.id] = way
         for one in faults:
@@ -213,12 +214,10 @@ class Network:
             way.back.append((one, fault, halves[1]))
             await asyncio.sleep(halves[0])
         elif fault is Fault.PACKETS_LOST:
-            losses = 1
-            while losses < LOSSES_TO_DIE and way.chance.random() < LOSES_AGAIN:
-                losses += 1
+            losses, of_answer = draw_losses(way.chance)
             dies = losses == LOSSES_TO_DIE
             seconds = RETRANSMISSION_SECONDS * (2 ** (losses - dies) - 1)
-            if way.chance.random() < 0.5:
+            if of_answer:
                 way.back.append((one, Fault.ANSWER_LOST if dies else fault, seconds))
                 return
             await asyncio.sleep(seconds)
@@ -297,6 +296,14 @@ class Network:
         return answer(405, {"message": "PUT, GET or DELETE"})
 
 
+def draw_losses(chance: random.Random) -> tuple[int, bool]:
+    """Draw how often in a row a packet is lost, and whether it is the answer's."""
+    losses = 1
+    while losses < LOSSES_TO_DIE and chance.random() < LOSES_AGAIN:
+        losses += 1
+    return losses, chance.random() < 0.5
+
+
 def answer(status: int, body: Any) -> http.Response:
     """Make a JSON answer of our own."""
     return http.Response.make(status, json.dumps(body), {"Content-Type": "application/json"})
@@ -326,15 +333,15 @@ async def deliver(flow: http.HTTPFlow) -> bool:
 
 async def send_half(flow: http.HTTPFlow) -> None:
     """Send status, headers with the true length, and half of the body; mitmproxy itself sends only whole answers."""
-    servers: proxyserver.Proxyserver = master.mitmproxy_ctx.master.addons.get("proxyserver")
+    servers: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
     writer = servers.connections[flow.client_conn.id].transports[flow.client_conn].writer
     response = flow.response
     body = response.raw_content or b""
     response.headers.pop("Transfer-Encoding", None)
     response.headers["Content-Length"] = str(len(body))
     head = http1.assemble_response_head(response)
-    # An empty body has no half: then the head itself breaks off.
-    writer.write(head + body[: len(body) // 2] if body else head[: len(head) // 2])
+    # An empty body has no half: then the first line breaks off. (Python's client takes half a head for a whole one.)
+    writer.write(head + body[: len(body) // 2] if body else head[: len("HTTP/1.")])
     await writer.drain()
 
 
@@ -372,6 +379,7 @@ async def serve(ways: dict[str, tuple[int, str]]) -> int:
         await asyncio.sleep(POLL_SECONDS)
     gc.freeze()  # what is loaded stays; the collector need not look at it again
     await running
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # what is still open is cut off, without a word
     return 0
 
 
