@@ -41,6 +41,9 @@ class Studio:
     postgres_pid: int
     _lease: socket.socket = field(repr=False)
     network_url: str = ""
+    calendar_url: str = field(repr=False, default="")
+    calendar_pid: int = 0
+    worker_pid: int = 0
 
     def wait(self) -> None:
         """Wait until the studio ends by itself."""
