@@ -84,7 +84,9 @@ def load(name: str) -> Environment:
         functions={Operation(key): value for key, value in functions.items()},
         refusals={Refusal[key]: re.compile(value, re.IGNORECASE) for key, value in refusals.items()},
         start=ROOT / merged["start"] if "start" in merged else None,
-        locations={k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key") if k in merged},
+        locations={
+            k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
+        },
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from acceptance import calendar
 from acceptance.bench import STAFF_DEVICE
 from acceptance.datafiles import devices, profiles
 from acceptance.errors import SuiteError
@@ -119,6 +120,8 @@ class Story:
         if fault := disturbance(sentence):
             self.faults.append(sentence)
             self.fault = fault
+        elif sentence in calendar.FAULTS or sentence == "the calendar worker dies":
+            self.faults.append(sentence)
         elif sentence == "the studio switches the class off":
             self.state = self.state.with_slot(replace(slot, active=False))
         elif sentence.startswith("the class has started "):
@@ -155,6 +158,8 @@ class Story:
             self._together(step)
         elif step == "the member repeats the request":
             self._write("When", step, "same answer", ["Then the answer is the same as before", self._left()])
+        elif step == "the calendar agrees with the bookings":
+            self.lines.append(f"And {step}")
         elif self._happens(step):
             self.lines.append(f"When {step}")
             self.said = "And"
