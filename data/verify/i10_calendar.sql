@@ -10,5 +10,5 @@ select
   b.user_id::text as user_id,
   'the booking is ' || b.status || ', the calendar was last told: ' || coalesce(t.event, 'nothing') as finding
 from public.pilates_bookings b left join told t on t.booking_id = b.id
-where (b.status = 'confirmed' and t.event is distinct from 'booked')
-   or (b.status = 'cancelled' and t.event = 'booked')
+where (b.status = 'confirmed' and coalesce(t.event, 'cancelled') = 'cancelled')
+   or (b.status = 'cancelled' and t.event <> 'cancelled')

@@ -22,6 +22,7 @@ from acceptance.errors import SuiteError
 
 SOCKET_PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103  # bytes of a unix socket's address (sys/un.h)
 GRACE_SECONDS = 10
+SLOWEST_ANSWER_SECONDS = 30
 
 
 @dataclass
@@ -41,6 +42,25 @@ class Studio:
     postgres_pid: int
     _lease: socket.socket = field(repr=False)
     network_url: str = ""
+    calendar_url: str = field(repr=False, default="")
+    calendar_pid: int = 0
+    worker_pid: int = 0
+    _home: Path = field(repr=False, default=Path())
+
+    def as_it_is_now(self) -> Studio:
+        """Ask once more where everything is, in a lease of its own: what has crashed has another process id now.
+
+        Raises:
+            SuiteError: when the studio has ended.
+        """
+        lease = _connected(self._home)
+        if lease is None:
+            raise SuiteError("the embedded studio has ended.")
+        line = _first_line(lease, time.monotonic() + SLOWEST_ANSWER_SECONDS)
+        if not line:
+            lease.close()
+            raise SuiteError("the embedded studio does not say where it is.")
+        return _studio(json.loads(line), lease, self._home)
 
     def wait(self) -> None:
         """Wait until the studio ends by itself."""
@@ -80,7 +100,7 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
                     lease = _connected(home)
             line = _first_line(lease, until) if lease is not None else b""
             if lease is not None and line:
-                return _studio(json.loads(line), lease)
+                return _studio(json.loads(line), lease, home)
             if lease is not None:
                 lease.close()
             if starting:
@@ -179,9 +199,9 @@ def _first_line(lease: socket.socket, until: float) -> bytes:
         return b""
 
 
-def _studio(answer: dict[str, str], lease: socket.socket) -> Studio:
+def _studio(answer: dict[str, str], lease: socket.socket, home: Path) -> Studio:
     if "error" in answer:
         lease.close()
         raise SuiteError(f"the embedded studio cannot start: {answer['error']}")
     lease.settimeout(None)
-    return Studio(**answer, _lease=lease)  # type: ignore[arg-type]
+    return Studio(**answer, _lease=lease, _home=home)  # type: ignore[arg-type]

@@ -36,7 +36,8 @@ class Environment:
 class Target:
     """A system that answers: its environment, where it is, and how to get in. The secrets never show in a repr.
 
-    ``network_url`` is the proxy in front of the API that disturbs calls; empty where there is none.
+    ``network_url`` is the proxy in front of the API that disturbs calls; empty where there is none. ``calendar_url`` is
+    where the members' calendars are (CalDAV), with user and password; empty where there is none.
     """
 
     environment: Environment
@@ -45,6 +46,7 @@ class Target:
     jwt_secret: str = field(repr=False)
     api_key: str = field(repr=False, default="")
     network_url: str = ""
+    calendar_url: str = field(repr=False, default="")
     lease: embedded.Studio | None = field(repr=False, default=None)
 
     def close(self) -> None:
@@ -84,7 +86,9 @@ def load(name: str) -> Environment:
         refusals={Refusal[key]: re.compile(value, re.IGNORECASE) for key, value in refusals.items()},
         instruments=merged["instruments"],
         start=ROOT / merged["start"] if "start" in merged else None,
-        locations={k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key") if k in merged},
+        locations={
+            k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
+        },
     )
 
 
@@ -106,6 +110,7 @@ def connect(environment: Environment, overlays: Sequence[Path] = ()) -> Target:
             studio.database_url,
             studio.jwt_secret,
             network_url=studio.network_url,
+            calendar_url=studio.calendar_url,
             lease=studio,
         )
     if overlays:

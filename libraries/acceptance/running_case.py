@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from acceptance import client, failure, invariants, orders, rows, snapshot
+from acceptance import calendar, client, failure, invariants, orders, rows, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
@@ -84,6 +84,7 @@ class RunningCase(Scene):
         self.faults: list[tuple[str, str, str | None]] = []
         self.courses: dict[int, Course] = {}
         self.changed = False
+        self.looked_at_calendar = False
         self.explained: bool | None = True
         self.exchanges: list[dict[str, Any]] = []
         self.snapshots: list[tuple[snapshot.Snapshot, snapshot.Snapshot]] = []
@@ -257,7 +258,9 @@ class RunningCase(Scene):
         first = self.done()
         unclear = first.reply.outcome is Outcome.UNKNOWN
         if unclear and len(self.steps[-1]) > 1:
-            raise SuiteError("whether a call among several at the same time took place cannot be told; repeat single ones.")
+            raise SuiteError(
+                "whether a call among several at the same time took place cannot be told; repeat single ones."
+            )
         before = self._before()
         again = Planned(first.call, first.caller, first.path, first.body, first.key)
         (reply,) = self._replies([again], actor_names([again]))
@@ -391,9 +394,11 @@ class RunningCase(Scene):
     def snapshot(self) -> snapshot.Snapshot:
         """Read the case's rows now."""
         self.insert()
-        users = [person.user_id for person in self.people.values() if person.user_id]
         bench = self.bench
-        return snapshot.take(bench.connection, bench.catalogue, users, self.slots.values(), self.trace_id)
+        return snapshot.take(bench.connection, bench.catalogue, self._user_ids(), self.slots.values(), self.trace_id)
+
+    def _user_ids(self) -> list[str]:
+        return [person.user_id for person in self.people.values() if person.user_id]
 
     def _before(self) -> snapshot.Snapshot:
         if self.last is None or self.waiting:
@@ -474,6 +479,32 @@ class RunningCase(Scene):
         breaches = invariants.check(self._facts(self._before(), True, views), "I8")
         self.breaches += [b for b in breaches if b not in self.breaches]
 
+    # --- the calendar -------------------------------------------------------------------------------------
+
+    def calendar_entries(self) -> list[calendar.Entry]:
+        """Read what the calendars of the case's members show now.
+
+        Raises:
+            NotProven: when the target has no calendar that we could read.
+        """
+        if not self.bench.target.calendar_url:
+            raise NotProven("not proven: the target has no calendar server that the suite can read.")
+        self.looked_at_calendar = True
+        return calendar.read(self.bench.target.calendar_url, self._user_ids())
+
+    def await_calendar(self) -> None:
+        """Wait until the calendar shows what is booked, and keep what it still got wrong as a breach of I10."""
+        before = self._before()
+        given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
+        for last in calendar.deadline():
+            entries = self.calendar_entries()
+            self.last = self.snapshot()
+            wrong = tuple(calendar.differences(self.last, entries, given, self.bench.target.environment.zone))
+            if last or not wrong:
+                break
+        breaches = invariants.check(replace(self._facts(before, True), calendar=wrong), "I10")
+        self.breaches += [b for b in breaches if b not in self.breaches]
+
     def read(self, request: Request) -> Any:
         """Read through the API; None when the studio refuses."""
         reply = self._send(self.bench.session, request)
@@ -502,11 +533,15 @@ class RunningCase(Scene):
             self._write_snapshots()
             if self.complaints:
                 failure.write(self)
-            users = [person.user_id for person in self.people.values() if person.user_id]
+            users = self._user_ids()
             if self._expiry_alone:
                 with self.bench.connection.cursor() as cursor:
                     cursor.execute("select pg_advisory_unlock(%s, 0)", (EXPIRY_LOCK,))
             rows.remove_case(self.bench.connection, self.bench.catalogue, users, self.slots.values())
+            if self.looked_at_calendar:
+                # Without rows nothing more is delivered. Elsewhere entries may stay: the embedded calendar is thrown
+                # away with its studio, and no id is used twice.
+                calendar.remove(self.bench.target.calendar_url, users)
             self.bench.evidence.flush()
 
     def _write_snapshots(self) -> None:

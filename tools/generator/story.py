@@ -9,6 +9,7 @@ from itertools import product
 from math import gcd
 from typing import Any
 
+from acceptance import calendar
 from acceptance.bench import STAFF_DEVICE
 from acceptance.datafiles import devices, profiles
 from acceptance.errors import SuiteError
@@ -159,6 +160,8 @@ class Story:
         elif sentence == "the deposit has expired since":
             expired = (replace(d, expired=True) if d.member == "member" else d for d in self.state.deposits)
             self.state = replace(self.state, deposits=tuple(expired))
+        elif sentence in calendar.FAULTS or sentence == "the calendar worker dies":
+            self.faults.append(sentence)
         elif sentence == "the studio switches the class off":
             self.state = self.state.with_slot(replace(slot, active=False))
         elif sentence.startswith("the class has started "):
@@ -206,6 +209,8 @@ class Story:
             self._write("When", step, self._expected(answer), self._outcome(call, answer))
         elif step == "the member repeats the request":
             self._write("When", step, "same answer", ["Then the answer is the same as before", self._left()])
+        elif step == "the calendar agrees with the bookings":
+            self.lines.append(f"And {step}")
         elif self._happens(step):
             self.lines.append(f"When {step}")
             self.said = "And"

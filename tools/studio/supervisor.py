@@ -1,4 +1,4 @@
-"""Keeps the embedded studio running for as long as somebody uses it: PostgreSQL, the rules, the gateway.
+"""Keeps the embedded studio running for as long as somebody uses it: PostgreSQL, rules, gateway, calendar and worker.
 
 Whoever uses the studio holds one connection to ``control.sock``, its lease, and first receives one line of JSON that
 says where everything is. The kernel closes the leases of a killed user, so nobody has to say goodbye. When no lease
@@ -43,6 +43,7 @@ from tools.studio.processes import end, end_with_parent, wait_until  # noqa: E40
 from tools.studio.rules import apply_rules  # noqa: E402
 
 DATABASE = "studio"
+CALENDAR_USER = "studio"
 TEMPLATE = "template_studio"  # the rules without a row; self-tests make databases of their own from it
 READY_SECONDS = 30
 ANSWER_SECONDS = 1
@@ -70,21 +71,32 @@ class Studio:
         self.gateway: subprocess.Popen[bytes] | None = None
         self.network: subprocess.Popen[bytes] | None = None
         self.network_port = reserved_port()
+        self.calendar: subprocess.Popen[bytes] | None = None
+        self.calendar_listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.calendar_network_port = reserved_port()
+        self.calendar_folder = home.parent / "calendar"
+        self.calendar_password = secrets.token_urlsafe(24)
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.worker_password = secrets.token_urlsafe(24)
         self.postgres_version = ""
 
     def start(self) -> None:
-        """Make the database, apply the rules, start the gateway, and wait until it answers.
+        """Make the database, apply the rules, start the gateway and all around it, and wait until they answer.
 
         Raises:
             SuiteError: says what does not start, or which statement of the rules fails.
         """
         self._start_network()  # in parallel: it takes about a second to load
+        self._make_calendar()
+        self._start_calendar()
         self.cluster.create()
         self.cluster.start()
         self._wait_for(self.cluster.process, self._postgres_answers, "PostgreSQL")
         self._make_database()
         self._start_gateway()
+        self._start_worker()
         self._wait_for(self.gateway, self._gateway_answers, "the gateway")
+        self._wait_for(self.calendar, self._calendar_answers, "the calendar")
         self._wait_for(self.network, self.answers, "the network proxy")
 
     def revive(self) -> None:
@@ -99,6 +111,12 @@ class Studio:
         if _ended(self.network):
             print(f"the network proxy ended ({self.network.returncode}); starting it again", flush=True)
             self._start_network()
+        if _ended(self.calendar):
+            print(f"the calendar ended ({self.calendar.returncode}); starting it again", flush=True)
+            self._start_calendar()
+        if _ended(self.worker):
+            print(f"the calendar's worker ended ({self.worker.returncode}); starting it again", flush=True)
+            self._start_worker()
 
     def answers(self) -> bool:
         """Say whether the gateway answers and reaches its database, and the network proxy before it is ready."""
@@ -106,6 +124,14 @@ class Studio:
 
     def _gateway_answers(self) -> bool:
         return _answers(self.listener.getsockname(), "/ready")
+
+    def _calendar_answers(self) -> bool:
+        """Say whether the calendar answers; who has no password is turned away."""
+        return _answers(self.calendar_listener.getsockname(), f"/{CALENDAR_USER}/", http.HTTPStatus.UNAUTHORIZED)
+
+    def _calendar_url(self, port: socket.socket) -> str:
+        host, number = port.getsockname()
+        return f"http://{CALENDAR_USER}:{self.calendar_password}@{host}:{number}/{CALENDAR_USER}/"
 
     def described(self) -> bytes:
         """Say where everything is; only the holder of a lease is told."""
@@ -116,7 +142,10 @@ class Studio:
             "jwt_secret": self.jwt_secret,
             "server_log": str(self.cluster.log),
             "postgres_version": self.postgres_version,
+            "calendar_url": self._calendar_url(self.calendar_listener),
             "gateway_pid": self.gateway.pid,
+            "calendar_pid": self.calendar.pid,
+            "worker_pid": self.worker.pid,
             "postgres_pid": self.cluster.process.pid,
         }
         return json.dumps(where).encode() + b"\n"
@@ -125,9 +154,11 @@ class Studio:
         """Stop everything, at once: nobody uses it any more, and nothing of it is kept."""
         end(self.gateway, signal.SIGKILL)
         end(self.network, signal.SIGKILL)
+        end(self.worker, signal.SIGKILL)
+        end(self.calendar, signal.SIGKILL)
         self.cluster.stop()
-        self.listener.close()
-        self.network_port.close()
+        for held in (self.listener, self.network_port, self.calendar_listener, self.calendar_network_port):
+            held.close()
 
     def _postgres_answers(self) -> bool:
         try:
@@ -145,27 +176,62 @@ class Studio:
             cursor.execute(f"create database {TEMPLATE}")
             with closing(psycopg2.connect(self.cluster.url(TEMPLATE))) as connection:
                 apply_rules(connection, self.overlays)
-                connection.cursor().execute("alter role authenticator password %s", (self.gateway_password,))
+                passwords = connection.cursor()
+                passwords.execute("alter role authenticator password %s", (self.gateway_password,))
+                passwords.execute("alter role calendar_worker password %s", (self.worker_password,))
                 connection.commit()
             cursor.execute(f"create database {DATABASE} template {TEMPLATE}")
 
     def _start_gateway(self) -> None:
         """Start the gateway on the socket that stays ours, and wait until it answers."""
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(LIBRARIES), os.environ.get("PYTHONPATH")])),
-            "PILATES_DATABASE_URL": self.cluster.url(DATABASE, "authenticator", self.gateway_password),
-            "PILATES_JWT_SECRET": self.jwt_secret,
-        }
+        self.gateway = self._start_module(
+            "tools.studio.gateway",
+            "--fd",
+            str(self.listener.fileno()),
+            keep_open=self.listener,
+            PILATES_DATABASE_URL=self.cluster.url(DATABASE, "authenticator", self.gateway_password),
+            PILATES_JWT_SECRET=self.jwt_secret,
+        )
+
+    def _make_calendar(self) -> None:
+        """Make the calendar's folder, and its one account."""
+        self.calendar_folder.mkdir(mode=0o700)
+        (self.calendar_folder / "htpasswd").write_text(f"{CALENDAR_USER}:{self.calendar_password}\n")
+
+    def _start_calendar(self) -> None:
+        """Start the calendar on the socket that stays ours."""
+        listener = self.calendar_listener
+        self.calendar = self._start_module(
+            "tools.studio.calendar_server",
+            "--fd",
+            str(listener.fileno()),
+            "--folder",
+            str(self.calendar_folder),
+            keep_open=listener,
+        )
+
+    def _start_worker(self) -> None:
+        """Start the worker that tells the calendar, through the network that may disturb it."""
+        self.worker = self._start_module(
+            "tools.studio.calendar_worker",
+            PILATES_DATABASE_URL=self.cluster.url(DATABASE, "calendar_worker", self.worker_password),
+            PILATES_CALENDAR_URL=self._calendar_url(self.calendar_network_port),
+        )
+
+    def _start_module(
+        self, module: str, *arguments: str, keep_open: socket.socket | None = None, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start one of our modules; it ends with us. What is secret goes into its environment, for no one to see."""
+        paths = [str(ROOT), str(LIBRARIES), os.environ.get("PYTHONPATH")]
         with self.cluster.log.open("ab") as log:
-            self.gateway = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "tools.studio.gateway", "--fd", str(self.listener.fileno())],
+            return subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[self.listener.fileno(), self.lock],
+                pass_fds=[self.lock, *([keep_open.fileno()] if keep_open else [])],
                 cwd=ROOT,
-                env=environment,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **settings},
                 preexec_fn=end_with_parent(signal.SIGKILL),
             )
 
@@ -174,6 +240,9 @@ class Studio:
         upstream = "http://{}:{}".format(*self.listener.getsockname())
         port = str(self.network_port.getsockname()[1])
         command = [sys.executable, "-m", "tools.network.proxy", "--api-port", port, "--api-upstream", upstream]
+        calendar = "http://{}:{}".format(*self.calendar_listener.getsockname())
+        calendar_port = str(self.calendar_network_port.getsockname()[1])
+        command += ["--calendar-port", calendar_port, "--calendar-upstream", calendar]
         with self.cluster.log.open("ab") as log:
             self.network = subprocess.Popen(  # noqa: S603 - our own module
                 command,
@@ -203,11 +272,11 @@ def reserved_port() -> socket.socket:
     return port
 
 
-def _answers(address: tuple[str, int], path: str) -> bool:
+def _answers(address: tuple[str, int], path: str, status: http.HTTPStatus = http.HTTPStatus.OK) -> bool:
     try:
         with closing(http.client.HTTPConnection(*address, timeout=ANSWER_SECONDS)) as connection:
             connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
+            return connection.getresponse().status == status
     except (OSError, http.client.HTTPException):
         return False
 
@@ -292,7 +361,7 @@ def listen_in(home: Path) -> socket.socket:
         SuiteError: when there is something that no studio has left.
     """
     if home.exists():
-        if home.stat().st_uid != os.geteuid() or not set(os.listdir(home)) <= {"control.sock", "pg"}:
+        if home.stat().st_uid != os.geteuid() or not set(os.listdir(home)) <= {"control.sock", "pg", "calendar"}:
             raise SuiteError(f"{home}: exists and is not a studio's; name a folder that does not exist.")
         shutil.rmtree(home)
     home.mkdir(mode=0o700)

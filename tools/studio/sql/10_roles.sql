@@ -1,4 +1,4 @@
--- Who can come in. The gateway signs in as authenticator and takes on one of the three others per request.
+-- Who can come in. The gateway signs in as authenticator and takes on one of the first three per request.
 do $$
 declare
   v_role text;
@@ -10,6 +10,9 @@ begin
   end loop;
   if not exists (select from pg_roles where rolname = 'authenticator') then
     create role authenticator login noinherit;
+  end if;
+  if not exists (select from pg_roles where rolname = 'calendar_worker') then
+    create role calendar_worker login;
   end if;
   alter role service_role bypassrls;
   grant anon, authenticated, service_role to authenticator;

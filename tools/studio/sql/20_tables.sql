@@ -70,7 +70,7 @@ create table public.pilates_calendar_outbox (
   booking_id      uuid not null,
   user_id         uuid not null,
   slot_id         uuid not null,
-  event           text not null check (event in ('booked', 'cancelled')),
+  event           text not null check (event in ('booked', 'moved', 'cancelled')),
   trace_id        text,
   created_at      timestamptz not null default clock_timestamp(),
   attempts        integer not null default 0,

@@ -13,6 +13,10 @@ grant execute on function
   public.credit_pilates_deposit(uuid, integer, timestamptz),
   public.check_and_expire_pilates_deposits()
   to authenticated, service_role;
+grant usage on schema studio to calendar_worker;
+grant execute on function
+  studio.calendar_due(integer), studio.calendar_delivered(bigint[]), studio.calendar_failed(bigint, text)
+  to calendar_worker;
 
 alter table public.user_profiles enable row level security;
 alter table public.pilates_schedule_slots enable row level security;

@@ -1,0 +1,91 @@
+"""Keywords about the calendar server: what it shows, and what happens to it and to the worker that tells it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from robot.api.deco import keyword, library
+
+from acceptance import calendar, current
+from acceptance.errors import SuiteError
+from acceptance.faults import Disturbance
+from acceptance.model import Status
+from acceptance.running_case import NotProven
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class CalendarKeywords:
+    """Looks into the members' calendars, and disturbs what is on its way there."""
+
+    @keyword
+    def calendar_should_show_the_booking(self, expected: bool = True) -> None:
+        """Waits until the member's calendar shows a booking that stands, or none at all.
+
+        Example:
+        | Calendar Should Show The Booking | ${False} |
+        """
+        case = current.case()
+        member = case.people["member"].user_id
+        for last in calendar.deadline():
+            shown = {entry.booking_id for entry in case.calendar_entries() if entry.user_id == member}
+            mine = [row for row in case.snapshot().bookings if row["user_id"] == member]
+            standing = {row["id"] for row in mine if row["status"] == Status.CONFIRMED}
+            right = bool(shown & standing) if expected else not shown
+            if right or last:
+                break
+        words = "a booking that stands" if expected else "no booking"
+        case.expect(right, f"expected the calendar to show {words}, but it shows {len(shown)}: {sorted(shown)}.")
+
+    @keyword
+    def calendar_should_agree(self) -> None:
+        """Waits until the calendar shows each booking that stands once, at the right time, and nothing else.
+
+        Each delivery that failed must have been written into the audit log by then.
+
+        Example:
+        | Calendar Should Agree |
+        """
+        case = current.case()
+        case.await_calendar()
+        case.expect(True, "")
+        planned = [one for one in case.network.planned if one["leg"] == "calendar"]
+        failures = sum(one["times"] for one in planned)
+        audit = case.last.audit if case.last is not None else None
+        if failures and audit is not None:
+            told = sum(1 for entry in audit if entry["operation"] == "calendar")
+            case.expect(told >= failures, f"{failures} deliveries failed, but the audit log tells of {told}.")
+
+    @keyword
+    def disturb_the_calendar(self, what: str) -> None:
+        """Lets the next deliveries to the calendar fail; a fault that never happens fails the case.
+
+        | =Argument= | =Meaning= |
+        | ``what``   | ``the calendar answers 500``, ``the calendar answers 503 3 times``, ``the calendar does not answer in time``, ``the calendar's answer is lost`` or ``the calendar is down for a while`` |
+
+        Example:
+        | Disturb The Calendar | the calendar answers 500 |
+        """
+        if what not in calendar.FAULTS:
+            raise SuiteError(f"there is no fault {what!r}; known: {', '.join(calendar.FAULTS)}.")
+        case = current.case()
+        if not case.bench.target.calendar_url or not case.network.url:
+            raise NotProven("not proven: the target has no calendar that the suite could disturb.")
+        fault, times = calendar.FAULTS[what]
+        case.network.plan_for_calendar(Disturbance(fault), times)
+
+    @keyword
+    def kill_the_calendar_worker(self) -> None:
+        """Kills the process that tells the calendar, as a crash does; the studio starts it again by itself.
+
+        Example:
+        | Kill The Calendar Worker |
+        """
+        lease = current.case().bench.target.lease
+        if lease is None or not lease.worker_pid:
+            raise NotProven("not proven: only the embedded studio lets its calendar worker be killed.")
+        now = lease.as_it_is_now()
+        try:
+            os.kill(now.worker_pid, signal.SIGKILL)
+        finally:
+            now.close()
