@@ -54,9 +54,53 @@ T-CONC-004 Two cancellations give one class back
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And the member has booked the class
-    When at the same time
-    ...    the member cancels the booking
-    ...    the member cancels the booking on web-chrome
+    When the member cancels the booking while the member cancels the booking on web-chrome
     Then the answers fit one order of the calls
     And 5 classes are left
+    And no class is lost or given away
+
+T-CONC-005 The front desk removes the very booking that is being cancelled
+    [Documentation]    Protects from: the worst order of T-CONC-001, which comes once in thousands of times by itself:
+    ...    the front desk finishes between the member's look at the booking and the refund.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    When at the same time
+    ...    the member cancels the booking
+    ...    the front desk removes the booking
+    ...    member -> deposit.update
+    ...    front desk -> end
+    ...    member -> end
+    Then the answers fit one order of the calls
+    And 10 classes are left
+    And no booking stands in the calendar
+    And no class is lost or given away
+
+T-CONC-006 The last place goes while somebody looks at it
+    [Documentation]    Protects from: both saw one free place, and both have it.
+    Given a member with 1 class left
+    And a class tomorrow at 10:00 with 4 places
+    And 3 places are taken
+    And 1 other member with 1 class each
+    When the member books the class while all other members book the class at once
+    Then exactly 1 of them is accepted
+    And the class has 4 places taken
+    And no class is lost or given away
+
+T-CONC-007 One last class for two bookings
+    [Documentation]    Protects from: both bookings saw the last class of the deposit, and one of them is free.
+    Given a member with 1 class left
+    And a class tomorrow at 10:00 with 4 places
+    And another class tomorrow at 12:00 with 4 places
+    When the member books the class while the member books the other class
+    Then exactly 1 of them is accepted
+    And 0 classes are left
+    And no class is lost or given away
+
+T-CONC-008 The class is switched off while it is being booked
+    [Documentation]    Protects from: a booking of a class that will not take place, decided on what was true before.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    When the member books the class while the studio switches the class off
+    Then the answers fit one order of the calls
     And no class is lost or given away

@@ -10,15 +10,17 @@ Test Tags        priority    category-priority    priority-p0    bug
 
 
 *** Test Cases ***
-T-BUG-001 A booking whose answer is lost is still one booking
-    [Documentation]    Protects from: the app shows an error, the member books again, and two classes are gone.
+T-BUG-001 A cancellation while the calendar fails converges
+    [Documentation]    Protects from: cancelled in the books, still in the calendar, and nobody knows of it. Either the
+    ...    booking stands, or the failure is written down; and soon both say the same.
     Given a member with 10 classes left
     And a class tomorrow at 10:00 with 4 places
-    And the answer is lost on the way back
-    When the member books the class on android
+    When the member books the class
     Then the studio accepts it
-    And the booking stands in the calendar
-    And 9 classes are left
+    And the calendar shows the booking
+    When the calendar answers 500
+    And the member cancels the booking
+    Then the calendar agrees with the bookings
     And no class is lost or given away
 
 T-BUG-002 A cancellation whose answer is lost gives the class back once
@@ -59,4 +61,50 @@ T-BUG-004 A moved booking takes its class along
     When the front desk removes the booking
     Then 1 class is given back
     And 2 classes are left
+    And no class is lost or given away
+
+T-BUG-005 A booking whose answer is lost is still one booking
+    [Documentation]    Protects from: the app shows an error, the member books again, and two classes are gone.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the answer is lost on the way back
+    When the member books the class on android
+    Then the studio accepts it
+    And the booking stands in the calendar
+    And 9 classes are left
+    And no class is lost or given away
+
+T-BUG-006 A booking that cannot be written costs nothing
+    [Documentation]    Protects from the bug itself: the deposit is charged, writing the booking fails, the error is
+    ...    swallowed, and a class is gone.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the database fails with 53100 at booking.insert
+    When the member books the class on web-chrome
+    And the member repeats the request
+    Then the studio accepts it
+    And 9 classes are left
+    And the booking stands in the calendar
+    And no class is lost or given away
+
+T-BUG-007 A connection that dies at the last moment leaves all or nothing
+    [Documentation]    Protects from: half a booking after a crash between the charge and the commit.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the database connection dies at commit
+    When the member books the class on web-chrome
+    And the member repeats the request
+    Then the studio accepts it
+    And 9 classes are left
+    And the booking stands in the calendar
+    And no class is lost or given away
+
+T-BUG-008 Half an answer is no answer
+    [Documentation]    Protects from: the app reads half of an answer, believes the booking failed, and books twice.
+    Given a member with 10 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the answer arrives truncated
+    When the member books the class on ios
+    Then the studio accepts it
+    And 9 classes are left
     And no class is lost or given away

@@ -46,7 +46,7 @@ FOLDERS = {
         "T-CONC-004",
         ["1 class given away", "two refunds for one booking", "2 calls at once", "for update"],
     ),
-    "own-bookings-hidden": ("T-BUG-001", ["the member does not see", "a view that hides", "create policy"]),
+    "own-bookings-hidden": ("T-BUG-003", ["the member does not see", "a view that hides", "create policy"]),
 }
 FILES = {
     "README.md",
