@@ -26,11 +26,19 @@ class Evidence:
         self.folder = folder
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         (folder / "snapshots").mkdir(exist_ok=True)
+        (folder / "ledgers").mkdir(exist_ok=True)
+        self._ledger = folder / "ledgers" / f"{os.getpid()}.jsonl"
         self._log: BinaryIO = (folder / "logs" / f"{os.getpid()}.jsonl").open("ab")
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one record of the seed's log format."""
         self._log.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE, default=str))
+
+    def enter(self, test_id: str, planned: dict[str, list[str]], missing: list[str]) -> None:
+        """Enter into the ledger what a case planned to disturb, by kind, and what of it never took place."""
+        with self._ledger.open("ab") as ledger:
+            record = {"test_id": test_id, "planned": planned, "missing": missing}
+            ledger.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def snapshot(self, name: str, snapshot: Snapshot) -> str:
         """Write a snapshot and return its path relative to the run's folder."""

@@ -525,9 +525,7 @@ class RunningCase(Scene):
             if self.people:
                 self._before()
                 self.look()
-                missing = self.network.not_exercised(self.bench.session)
-                missing += [what for course in self.courses.values() for what in course.not_exercised()]
-                missing += [f"{action} at {point}" for point, action, _ in self.faults]
+                missing = self._not_exercised()
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()
@@ -543,6 +541,22 @@ class RunningCase(Scene):
                 # away with its studio, and no id is used twice.
                 calendar.remove(self.bench.target.calendar_url, users)
             self.bench.evidence.flush()
+
+    def _not_exercised(self) -> list[str]:
+        """Enter into the ledger what was planned to disturb the case, and return what of it never took place."""
+        of_network = self.network.not_exercised(self.bench.session)
+        courses = self.courses.values()
+        missing = of_network + [what for course in courses for what in course.not_exercised()]
+        missing += [f"{action} at {point}" for point, action, _ in self.faults]
+        planned = {
+            "network": [str(one["fault"]) for one in self.network.planned if one["leg"] == "api"],
+            "calendar": [f"{one['fault']} (calendar)" for one in self.network.planned if one["leg"] == "calendar"],
+            "database": [what for course in courses for what in course.planned if " meets " in what],
+            "order": [what for course in courses for what in course.planned if " waits at " in what],
+        }
+        if any(planned.values()) or missing:
+            self.bench.evidence.enter(self.test_id, planned, missing)
+        return missing
 
     def _write_snapshots(self) -> None:
         if self.first is not None and self.last is not None:

@@ -21,6 +21,26 @@ def records(where: Path) -> Iterator[dict[str, Any]]:
                 break
 
 
+def disturbances(where: Path) -> dict[str, dict[str, int]]:
+    """Count what a run's cases planned and what took place, by kind.
+
+    Returns:
+        For each of network, calendar, database and order: how many were ``planned`` and ``fired``, and in how many
+        ``cases``. A case that was run again counts once more.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for path in sorted((where / "ledgers").glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            entry = orjson.loads(line)
+            for kind, planned in entry["planned"].items():
+                count = counts.setdefault(kind, {"cases": 0, "planned": 0, "fired": 0})
+                missing = sum(min(planned.count(what), entry["missing"].count(what)) for what in set(planned))
+                count["cases"] += bool(planned)
+                count["planned"] += len(planned)
+                count["fired"] += len(planned) - missing
+    return counts
+
+
 def merge(where: Path) -> Path:
     """Write ``log.jsonl`` into a run's folder: one line per call of all workers, sorted by time; return its path."""
     found = sorted(records(where), key=lambda record: (record["timestamp"], record["test_id"], record["step"]))

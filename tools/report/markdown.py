@@ -35,7 +35,7 @@ def write(where: Path, results: Results | None = None) -> Path:
     sections = (
         _title(record),
         _summary(record, results),
-        _coverage(results, coverage),
+        _coverage(where, results, coverage),
         _p0(where, results),
         _others(where, results),
         _rerun(where),
@@ -89,7 +89,7 @@ def _sentence(failed: int, judged: int, bound: float) -> str:
     return f"of {judged:,} cases judged {found}; with {CONFIDENCE:.0%} confidence the failure rate is below {bound:.2%}"
 
 
-def _coverage(results: Results, coverage: dict[str, Any]) -> Iterator[str]:
+def _coverage(where: Path, results: Results, coverage: dict[str, Any]) -> Iterator[str]:
     yield "## Test Coverage"
     yield ""
     yield from _table(
@@ -102,6 +102,13 @@ def _coverage(results: Results, coverage: dict[str, Any]) -> Iterator[str]:
     if coverage:
         yield ""
         yield from _combinations(coverage)
+    disturbed = logs.disturbances(where)
+    if disturbed:
+        yield ""
+        yield "Disturbances planned, and seen to take place; one that did not fails its case as not exercised:"
+        yield ""
+        rows = ((_words(kind), c["cases"], c["planned"], c["fired"]) for kind, c in disturbed.items())
+        yield from _table(("Where", "Cases", "Planned", "Fired"), rows)
     reasons = sorted({case.cause for case in results.of("SKIP")})
     if reasons:
         yield ""
