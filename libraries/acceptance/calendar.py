@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from acceptance.errors import SuiteError
 from acceptance.faults import Fault
@@ -60,9 +61,8 @@ def read(calendar_url: str, users: Iterable[str]) -> list[Entry]:
     parts = urlsplit(calendar_url)
     place = parts._replace(netloc=f"{parts.hostname}:{parts.port}").geturl().rstrip("/")
     found = []
-    with DAVClient(
-        place, username=unquote(parts.username or ""), password=unquote(parts.password or ""), timeout=ANSWER_SECONDS
-    ) as client:
+    account = HTTPBasicAuth(unquote(parts.username or ""), unquote(parts.password or ""))
+    with DAVClient(place, auth=account, timeout=ANSWER_SECONDS) as client:
         client.session.trust_env = False
         for user_id in users:
             try:

@@ -49,7 +49,13 @@ def application(folder: Path) -> Application:
     """Make Radicale for the collections and the ``htpasswd`` of a folder."""
     configuration = config.load()
     settings = {
-        "auth": {"type": "htpasswd", "htpasswd_filename": str(folder / "htpasswd"), "htpasswd_encryption": "plain"},
+        "auth": {
+            "type": "htpasswd",
+            "htpasswd_filename": str(folder / "htpasswd"),
+            "htpasswd_encryption": "plain",
+            "htpasswd_cache": "True",
+            "delay": "0",  # for who guesses; nobody guesses 24 random bytes, and clients ask without a password first
+        },
         "rights": {"type": "owner_only"},
         "storage": {
             "filesystem_folder": str(folder / "collections"),

@@ -79,7 +79,8 @@ create table public.pilates_calendar_outbox (
   last_error      text
 );
 create index on public.pilates_calendar_outbox (booking_id);
-create index on public.pilates_calendar_outbox (next_attempt_at) where delivered_at is null;
+create index on public.pilates_calendar_outbox (id) where delivered_at is null;
+create index on public.pilates_calendar_outbox (booking_id, id) where delivered_at is null;
 
 -- The first accepted answer to each request that carried an Idempotency-Key.
 create table public.idempotency_keys (

@@ -62,7 +62,7 @@ as $$
 begin
   insert into public.pilates_calendar_outbox (booking_id, user_id, slot_id, event, trace_id)
   select b.id, b.user_id, b.slot_id, 'moved', studio.header('x-trace-id')
-  from public.pilates_bookings b where b.slot_id = new.id and b.status in ('confirmed', 'completed');
+  from public.pilates_bookings b where b.slot_id = new.id and b.status <> 'cancelled';
   return null;
 end
 $$;
