@@ -133,19 +133,23 @@ class Trace:
         self.planned = planned
 
     def take(self, leg: str, request: http.Request) -> list[Planned]:
-        """Choose the faults of a request: the slow one, and the first other one with times left."""
-        chosen: list[Planned] = []
-        for one in self.planned:
+        """Choose the faults of a request: a slow one, and the first other one with times left.
+
+        A request repeated under its key may have several slow ones: the one that was taken least has its turn.
+        """
+
+        def fits(one: Planned) -> bool:
             if one.leg != leg or (one.times and one.taken >= one.times):
-                continue
+                return False
             if one.actor is not None and one.actor != request.headers.get("X-Actor"):
-                continue
-            if one.key is not None and one.key != request.headers.get("Idempotency-Key"):
-                continue
-            if any((one.fault is Fault.SLOW) == (other.fault is Fault.SLOW) for other in chosen):
-                continue
+                return False
+            return one.key is None or one.key == request.headers.get("Idempotency-Key")
+
+        fitting = [one for one in self.planned if fits(one)]
+        slow = sorted((one for one in fitting if one.fault is Fault.SLOW), key=lambda one: one.taken)
+        chosen = slow[:1] + [one for one in fitting if one.fault is not Fault.SLOW][:1]
+        for one in chosen:
             one.taken += 1
-            chosen.append(one)
         return chosen
 
     def ledger(self) -> dict[str, Any]:

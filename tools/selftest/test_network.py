@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str]] = []  # trace and idempotency key
         self.connections = 0
+        self.hangs_up = False
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -68,6 +69,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append((self.headers.get("X-Trace-Id", ""), self.headers.get("Idempotency-Key", "")))
+        if self.server.hangs_up:
+            self.close_connection = True
+            return
         body = BODY if content != b'"empty"' else b""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -324,11 +328,14 @@ def test_the_oldest_trace_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) ->
     assert list(network.traces) == ["c", "a", "d"]
 
 
-def test_a_server_that_does_not_answer_fires_nothing(net: Running, session: requests.Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["refuses", "hangs up"])
+def test_a_server_that_does_not_answer_fires_nothing(how: str, session: requests.Session, tmp_path: Path) -> None:
     running = start(tmp_path)
     try:
-        running.api.shutdown()
-        running.api.server_close()
+        if how == "refuses":
+            running.api.shutdown()
+            running.api.server_close()
+        running.api.hangs_up = True
         lost = Case(running, session)
         for fault in (Fault.ANSWER_LOST, Fault.TRUNCATED, Fault.TWICE, Fault.AFTER_500):
             lost.plan({"fault": fault})
@@ -387,6 +394,25 @@ def test_the_device_tries_again_with_the_same_key(net: Running, session: request
     assert reply.latency_ms < 1000
 
 
+def test_a_repeated_request_is_slow_again(net: Running, session: requests.Session) -> None:
+    network = Network(net.url, str(uuid.uuid4()), 1, Condition.HIGH_LATENCY)
+    for _ in range(2):
+        network.before_calls(session, [("k-1", devices()["api"])])
+        asked(net, session, network, "api", "k-1")
+    assert network.not_exercised(session) == []
+    assert len(network.planned) == 2
+
+
+def test_each_try_says_what_it_met_itself(net: Running, session: requests.Session) -> None:
+    network = Network(net.url, str(uuid.uuid4()), 1)
+    network.plan(Disturbance(Fault.ANSWER_LOST))
+    network.before_calls(session, [("k-1", devices()["android"])])
+    Case(net, session, network.trace_id).plan({**network.planned[0], "times": 2})
+    assert asked(net, session, network, "android", "k-1").attempts == ["answer lost", "answer lost", "200"]
+    network.before_calls(session, [("k-1", devices()["android"])])
+    assert asked(net, session, network, "android", "k-1").attempts == ["200"], "the repeat met nothing"
+
+
 def test_an_error_the_device_does_not_try_again_stays_unknown(net: Running, session: requests.Session) -> None:
     for fault in (Fault.BEFORE_500, Fault.AFTER_500):
         network = Network(net.url, str(uuid.uuid4()), 1)
@@ -401,8 +427,7 @@ def test_a_fault_that_never_fired_is_reported(net: Running, session: requests.Se
     network.plan(Disturbance(Fault.ANSWER_LOST))
     assert network.not_exercised(session) == ["answer lost"], "no call came"
     network.before_calls(session, [("k-1", devices()["api"])])
-    network.plan_for_calendar(Disturbance(Fault.BEFORE_503), times=2)
-    network.before_calls(session, [("k-2", devices()["api"])])
+    network.plan_for_calendar(session, Disturbance(Fault.BEFORE_503), times=2)
     assert network.not_exercised(session) == ["answer lost", "503 before the server (calendar)"], "calls went elsewhere"
     asked(net, session, network, "api", "k-1")
     one = Case(net, session, network.trace_id)
@@ -552,6 +577,16 @@ def test_a_member_who_taps_again_pays_once(begun: running_case.RunningCase) -> N
         begun.tap_again()
     begun.ask(Operation.CANCEL, begun.caller("member"))
     assert begun.done().reply.outcome is Outcome.ACCEPTED, "the member found the booking by looking"
+    begun.end()
+
+
+def test_nothing_is_claimed_of_a_booking_nobody_was_told_of(begun: running_case.RunningCase) -> None:
+    begun.disturb(Disturbance(Fault.AFTER_500))
+    begun.ask(Operation.BOOK, begun.caller("member"))
+    begun.disturb(Disturbance(Fault.BEFORE_500))
+    begun.ask(Operation.CANCEL, begun.caller("member"))
+    assert [step[0].reply.outcome for step in begun.steps] == [Outcome.UNKNOWN] * 2
+    begun.expect(True, "")
     begun.end()
 
 
