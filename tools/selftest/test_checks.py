@@ -62,9 +62,15 @@ def audited(entries: list[dict[str, Any]]) -> Facts:
 
 
 TOLD = replace(SOUND, after=replace(FULL, outbox=[event("booked")]))
+MOVED = replace(SOUND, after=replace(FULL, outbox=[event("booked"), event("moved"), event("moved")]))
+TRIED = audited([entry(1), {**entry(2), "operation": "calendar", "before": {}, "after": {"error": "500"}}])
 
 
-@pytest.mark.parametrize("facts", [SOUND, audited([entry(1)]), TOLD], ids=["plain", "with audit", "with calendar"])
+@pytest.mark.parametrize(
+    "facts",
+    [SOUND, audited([entry(1)]), TOLD, MOVED, TRIED],
+    ids=["plain", "with audit", "with calendar", "class moved", "calendar failed"],
+)
 def test_a_sound_history_breaks_nothing(facts: Facts) -> None:
     assert invariants.check(facts) == []
 
@@ -108,6 +114,7 @@ BROKEN = {
     "I10 not told": ("I10", replace(SOUND, after=replace(FULL, outbox=[]))),
     "I10 told something else": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("cancelled")]))),
     "I10 told twice": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("booked"), event("booked")]))),
+    "I10 never converged": ("I10", replace(SOUND, calendar=("the calendar shows nothing.",))),
     "I11 other answer": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=REFUSED)]])),
     "I11 acted again": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=BOOKED)]])),
     "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),
