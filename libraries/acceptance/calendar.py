@@ -22,7 +22,7 @@ from acceptance.faults import Fault
 from acceptance.model import STANDING
 from acceptance.snapshot import Snapshot
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 10
 

@@ -31,7 +31,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 POLL_SECONDS = 0.2
 THREADS = 4  # one that waits for an answer holds up nobody else
-BATCH = 4  # rows locked together; whoever removes one waits for as many deliveries
+BATCH = 1  # a row is locked while it is told; whoever removes it waits no longer than for its own delivery
 TIMEOUT_SECONDS = 2.0
 AGAIN_SECONDS = 0.2  # after the database went away
 MOST_KNOWN = 10_000

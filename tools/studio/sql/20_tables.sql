@@ -74,7 +74,8 @@ create table public.pilates_calendar_outbox (
   trace_id        text,
   created_at      timestamptz not null default clock_timestamp(),
   attempts        integer not null default 0,
-  next_attempt_at timestamptz not null default clock_timestamp(),
+  -- A moment later: who changes their mind at once costs the calendar nothing.
+  next_attempt_at timestamptz not null default clock_timestamp() + interval '0.3 seconds',
   delivered_at    timestamptz,
   last_error      text
 );
