@@ -22,13 +22,15 @@ from acceptance.errors import SuiteError
 
 SOCKET_PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103  # bytes of a unix socket's address (sys/un.h)
 GRACE_SECONDS = 10
+MOST_PRIVATE = 64
 
 
 @dataclass
 class Studio:
     """A running studio and our lease on it; it stops some seconds after the last lease is gone.
 
-    The process ids are those of the moment of attaching: the supervisor starts again what crashes.
+    The process ids are those of the moment of attaching: the supervisor starts again what crashes, and ``refresh``
+    asks for the present ones. A private studio has no other user.
     """
 
     api_url: str
@@ -39,6 +41,34 @@ class Studio:
     gateway_pid: int
     postgres_pid: int
     _lease: socket.socket = field(repr=False)
+    _claim: FileLock | None = field(repr=False, default=None)
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody else uses it, so that it may be killed."""
+        return self._claim is not None
+
+    def refresh(self, deadline: float = 60) -> None:
+        """Wait until it answers again after something of it was killed, and learn its new process ids.
+
+        Args:
+            deadline: seconds to wait.
+
+        Raises:
+            SuiteError: when it is gone, or does not answer in time.
+        """
+        asking = _connected(Path(self.server_log).parents[1])
+        if asking is None:
+            raise SuiteError("the embedded studio has ended.")
+        with asking:
+            try:
+                line = _first_line(asking, time.monotonic() + deadline)
+            except TimeoutError:
+                line = b""
+        if not line:
+            raise SuiteError(f"the embedded studio did not come back within {deadline:.0f} s; see {self.server_log}.")
+        told = json.loads(line)
+        self.gateway_pid, self.postgres_pid = told["gateway_pid"], told["postgres_pid"]
 
     def wait(self) -> None:
         """Wait until the studio ends by itself."""
@@ -48,14 +78,24 @@ class Studio:
     def close(self) -> None:
         """Give the lease up."""
         self._lease.close()
+        if self._claim is not None:
+            self._claim.release()
 
 
-def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, grace: float = GRACE_SECONDS) -> Studio:
+def attach(
+    start: Path,
+    overlays: Sequence[Path] = (),
+    *,
+    private: bool = False,
+    deadline: float = 60,
+    grace: float = GRACE_SECONDS,
+) -> Studio:
     """Take a lease on the studio, starting it if nobody has.
 
     Args:
         start: the supervisor's script.
         overlays: SQL files that change the studio on purpose; each set of them is a studio of its own.
+        private: whether to have one that nobody else uses meanwhile.
         deadline: seconds to wait until it is ready.
         grace: seconds that a studio started here stays after its last user.
 
@@ -65,7 +105,32 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
     for overlay in overlays:
         if not overlay.is_file():
             raise SuiteError(f"{overlay}: there is no such SQL file.")
-    home = home_of(start, overlays)
+    if not private:
+        return _attach(start, overlays, home_of(start, overlays), deadline, grace)
+    home, claim = _claimed(start, overlays)
+    try:
+        studio = _attach(start, overlays, home, deadline, grace)
+    except BaseException:
+        claim.release()
+        raise
+    studio._claim = claim
+    return studio
+
+
+def _claimed(start: Path, overlays: Sequence[Path]) -> tuple[Path, FileLock]:
+    """Choose the first private studio that nobody uses; the numbers keep what stays behind (locks, logs) few."""
+    for number in range(1, MOST_PRIVATE + 1):
+        home = home_of(start, overlays, f"private {number}")
+        claim = FileLock(f"{home}.claim", timeout=0, mode=0o600, thread_local=False)
+        try:
+            claim.acquire()
+        except Timeout:
+            continue
+        return home, claim
+    raise SuiteError(f"{MOST_PRIVATE} private studios are in use; wait for their end.")
+
+
+def _attach(start: Path, overlays: Sequence[Path], home: Path, deadline: float, grace: float) -> Studio:
     log = Path(f"{home}.log")
     until = time.monotonic() + deadline
     try:
@@ -89,8 +154,13 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
     raise SuiteError(f"the embedded studio did not get ready within {deadline:.0f} s; see {log}.")
 
 
-def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
+def home_of(start: Path, overlays: Sequence[Path] = (), name: str = "") -> Path:
     """Return the folder of the studio that belongs to this copy of the project, its present code and these overlays.
+
+    Args:
+        start: the supervisor's script.
+        overlays: SQL files that change the studio on purpose.
+        name: tells private studios from the shared one, which has none.
 
     Raises:
         SuiteError: when the system's temporary folder does not do.
@@ -100,6 +170,7 @@ def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
     code = sorted(path for path in start.parent.rglob("*") if path.suffix in {".py", ".sql"})
     for path in (*code, *overlays):
         digest.update(path.read_bytes())
+    digest.update(name.encode())
     home = _base() / digest.hexdigest()[:8]
     if len(os.fsencode(home / "pg" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
         raise SuiteError(f"{home}: too long a path for a unix socket; set TMPDIR to a shorter folder.")

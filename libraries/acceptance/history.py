@@ -33,6 +33,7 @@ class Done:
     key: str
     reply: Reply
     repeats: Done | None = None
+    may_act: bool = False  # a repetition of a request that got no answer and changed nothing
 
     def said(self, key: str) -> Any:
         """Return a value of an accepted answer, or None where it does not say."""

@@ -57,8 +57,8 @@ class Network:
 
     random: random.Random
     condition: Condition = Condition.NORMAL
-    planned: list[Fault] = field(default_factory=list)
-    fired: list[Fault] = field(default_factory=list)
+    planned: list[StrEnum] = field(default_factory=list)
+    fired: list[StrEnum] = field(default_factory=list)
     _next: deque[Fault] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
 
@@ -92,12 +92,12 @@ class Network:
                 seconds = self.random.uniform(*LATENCY_SECONDS)
             time.sleep(seconds)
 
-    def record(self, fault: Fault) -> None:
+    def record(self, fault: StrEnum) -> None:
         """Note that a fault took place."""
         with self._lock:
             self.fired.append(fault)
 
-    def not_exercised(self) -> list[Fault]:
+    def not_exercised(self) -> list[StrEnum]:
         """Return the planned faults that never took place."""
         missing = list(self.planned)
         for fault in self.fired:

@@ -30,6 +30,7 @@ from acceptance.scene import Scene
 RELEASE_SECONDS = 30
 STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 NOBODY = "00000000-0000-4000-8000-000000000000"
+Send = Callable[[requests.Session, Request], Reply]
 
 
 class BrokenPromise(AssertionError):  # noqa: N818 - a finding about the target, not an error of the suite
@@ -72,6 +73,9 @@ class RunningCase(Scene):
         self.exchanges: list[dict[str, Any]] = []
         self.snapshots: list[tuple[snapshot.Snapshot, snapshot.Snapshot]] = []
         self.complaints: list[str] = []
+        self.crashes: list[str] = []
+        # What a fault has left to do once the calls are over, before the rows can be read: wait, connect again.
+        self.aftermath: list[Callable[[], None]] = []
         self._aliases: dict[str, str] = {}
         self._raised = 0
 
@@ -183,8 +187,25 @@ class RunningCase(Scene):
         first = self.done()
         request = Request("POST", first.path, first.caller, body=first.body, key=first.key)
         before = self._before()
+        # A first request that got no answer and changed nothing may act now; otherwise a repetition never may.
+        open_yet = first.reply.outcome is Outcome.UNKNOWN and not self.changed
         reply = self._send(self.bench.session, request)
-        self._settle(before, [replace(first, reply=reply, repeats=first)], self.state)
+        done = replace(first, reply=reply, repeats=first, may_act=open_yet)
+        self._learn(done)
+        self._settle(before, [done], None if open_yet else self.state)
+
+    def survive(self, act: Callable[[Send], list[Done]]) -> None:
+        """Take up what was asked while something was killed, and go on from the rows that are there then.
+
+        Args:
+            act: makes the calls, from threads with an HTTP session each, and returns each caller's in their order.
+        """
+        before = self._before()
+        calls = act(self._send)
+        for done in calls:
+            self._learn(done)
+        self._settle(before, calls, self.state)
+        self.state = orders.state_of(self.state, self.last or before)
 
     def done(self) -> Done:
         """Return the last call."""
@@ -237,6 +258,11 @@ class RunningCase(Scene):
 
     # --- judgement ----------------------------------------------------------------------------------------
 
+    def clear_up(self) -> None:
+        """Do what the faults have left to do."""
+        while self.aftermath:
+            self.aftermath.pop(0)()
+
     def snapshot(self) -> snapshot.Snapshot:
         """Read the case's rows now."""
         self.insert()
@@ -253,6 +279,7 @@ class RunningCase(Scene):
 
     def _settle(self, before: snapshot.Snapshot, step: list[Done], known: State | None) -> None:
         """Read the rows after a step, find the order that explains it, check the invariants, write the log."""
+        self.clear_up()
         self.steps.append(step)
         self.last = self.snapshot()
         after = self.last
@@ -281,7 +308,9 @@ class RunningCase(Scene):
     def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
         given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
-        return Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
+        facts = Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
+        facts.crashes = self.crashes
+        return facts
 
     def expect(self, holds: bool, sentence: str) -> None:
         """Raise what broke and was not raised yet, with a scenario's own expectation where that does not hold.
@@ -338,6 +367,7 @@ class RunningCase(Scene):
             BrokenPromise: when something broke that no expectation has raised.
         """
         try:
+            self.clear_up()
             if self.people:
                 self._before()
                 self.look()
