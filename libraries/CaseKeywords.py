@@ -16,7 +16,7 @@ from robot.api.deco import keyword, library
 from robot.api.types import Secret
 from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import current, environment
+from acceptance import crash, current, environment
 from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import SuiteError
 from acceptance.running_case import NotProven, RunningCase
@@ -91,6 +91,7 @@ class CaseKeywords:
         private, self._private = self._private, None
         current.set_bench(self._shared)
         with closing(private.target), closing(private.connection), closing(private.session):
+            crash.heal(private)
             private.close()
 
     def _open(self, target: environment.Target, folder: Path) -> Bench:
@@ -129,6 +130,8 @@ class CaseKeywords:
         bench = current.bench()
         if bench is None:
             raise FatalError("there is no connection to the studio.")
+        if bench is self._private:
+            crash.heal(bench)
         name = str(BuiltIn().get_variable_value("${TEST NAME}"))
         number = crc32(name.encode()) if seed is None else seed
         trace_id = trace or str(uuid.uuid5(SUITE_NAMESPACE, name))
@@ -147,6 +150,8 @@ class CaseKeywords:
         try:
             case.end()
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if self._private is not None:
+                raise  # the next case heals it
             # Without a database nothing can be judged: stop, instead of failing every case that is left.
             raise FatalError(f"the suite's own connection to the database was lost: {error}") from None
         finally:

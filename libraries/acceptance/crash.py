@@ -116,28 +116,43 @@ def kill(bench: Bench, victim: Victim, chance: random.Random) -> None:
         os.kill(server, signal.SIGKILL)
     if victim in (Victim.API, Victim.BOTH):
         os.kill(gateway, signal.SIGKILL)
-    come_back(bench, gateway if victim in (Victim.API, Victim.BOTH) else 0, victim is not Victim.API, server)
+    come_back(bench, gateway if victim in (Victim.API, Victim.BOTH) else 0, database=victim is not Victim.API)
 
 
-def come_back(bench: Bench, gateway: int, database: bool, server: int) -> None:
+def come_back(bench: Bench, gateway: int, *, database: bool) -> None:
     """Wait until what was killed is there again.
 
     Args:
         bench: the private studio's.
         gateway: the process id of the API that was killed, or 0.
         database: whether the database goes down as well.
-        server: the process id of the database's first process; after the end of another it stays.
     """
     studio = lease(bench)
     if database:
         wait_for(lambda: not _alive(bench), "for the database to go down")
         reconnect(bench)
+    # Asked at once, it answers the moment it is there; the supervisor looks only now and then.
+    wait_for(lambda: _ready(bench), "for the API to come back")
 
     def renewed() -> bool:
         studio.refresh(PATIENCE)
-        return studio.gateway_pid != gateway
+        return gateway != studio.gateway_pid
 
-    wait_for(renewed, "for the API to come back")
+    wait_for(renewed, "for the supervisor to know the new API")
+
+
+def heal(bench: Bench) -> None:
+    """Make a private studio fit for the next case, whatever became of the last one."""
+    if not _alive(bench):
+        reconnect(bench)
+    lease(bench).refresh(PATIENCE)
+
+
+def _ready(bench: Bench) -> bool:
+    try:
+        return bench.session.get(f"{bench.target.api_url}/ready", timeout=PATIENCE).ok
+    except requests.RequestException:
+        return False
 
 
 def reconnect(bench: Bench) -> None:
@@ -158,7 +173,7 @@ def _alive(bench: Bench) -> bool:
     try:
         with bench.connection.cursor() as cursor:
             cursor.execute("select 1")
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except psycopg2.Error:  # a server that dies is not always told apart from one that refuses
         return False
     return True
 
@@ -290,8 +305,7 @@ def kill_under_load(case: RunningCase, victim: Victim) -> list[Done]:
     Raises:
         SuiteError: when the studio does not come back.
     """
-    studio = lease(case.bench)
-    studio.refresh(PATIENCE)
+    heal(case.bench)
     case.network.planned.append(victim)
     made: list[Done] = []
 
@@ -323,7 +337,7 @@ def _use_while_killed(case: RunningCase, victim: Victim, send: Send) -> list[Don
     calls = [done for future in futures for done in future.result()]
     if any(disturbed(done.reply) for done in calls):
         case.network.record(victim)
-    case.crashes.append(f"{victim} was killed after {load.after} accepted calls")
+    case.crashes.append(f"{victim}: killed after {load.after} accepted calls")
     return calls
 
 
@@ -365,7 +379,7 @@ def break_next_commit(case: RunningCase, moment: Moment) -> None:
     whole server is killed. What is committed stays; nobody is told.
     """
     bench = case.bench
-    lease(bench).refresh(PATIENCE)
+    heal(bench)
     with bench.connection.cursor() as cursor:
         cursor.execute(REMOVE)
         cursor.execute(INSTALL)
@@ -380,7 +394,7 @@ def break_next_commit(case: RunningCase, moment: Moment) -> None:
         try:
             if struck.result() and moment is Moment.DATABASE_KILLED:
                 case.crashes.append(str(moment))
-                come_back(bench, 0, True, 0)
+                come_back(bench, 0, database=True)
         finally:
             pool.shutdown()
             with bench.connection.cursor() as cursor:

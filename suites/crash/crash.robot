@@ -1,17 +1,17 @@
 *** Settings ***
-Documentation    Computers die in the middle of their work. What a member was told must still be true afterwards.
+Documentation     Computers die in the middle of their work. What a member was told must still be true afterwards.
 ...
-...              These tests kill the API and the database, on a studio that nobody else uses.
+...               These tests kill the API and the database, on a studio that nobody else uses.
 
-Resource         ../../resources/studio.resource
-Resource         ../../resources/crash.resource
+Resource          ../../resources/studio.resource
+Resource          ../../resources/crash.resource
 
-Suite Setup      A studio of its own
-Suite Teardown   Back to the shared studio
-Test Setup       The case begins
-Test Teardown    The case ends
+Suite Setup       A studio of its own
+Suite Teardown    Back to the shared studio
+Test Setup        The case begins
+Test Teardown     The case ends
 
-Test Tags        priority    category-priority    priority-p0    crash
+Test Tags         priority    category-priority    priority-p0    crash
 
 
 *** Test Cases ***
