@@ -58,15 +58,16 @@ class Studio:
             SuiteError: when it is gone, or does not answer in time.
         """
         asking = _connected(Path(self.server_log).parents[1])
-        if asking is None:
-            raise SuiteError("the embedded studio has ended.")
-        with asking:
-            try:
-                line = _first_line(asking, time.monotonic() + deadline)
-            except TimeoutError:
-                line = b""
+        line = b""
+        if asking is not None:
+            with asking:
+                try:
+                    line = _first_line(asking, time.monotonic() + deadline)
+                except TimeoutError:
+                    words = f"did not come back within {deadline:.0f} s; see {self.server_log}"
+                    raise SuiteError(f"the embedded studio {words}.") from None
         if not line:
-            raise SuiteError(f"the embedded studio did not come back within {deadline:.0f} s; see {self.server_log}.")
+            raise SuiteError("the embedded studio has ended.")
         told = json.loads(line)
         self.gateway_pid, self.postgres_pid = told["gateway_pid"], told["postgres_pid"]
 

@@ -324,6 +324,9 @@ def test_private_studios_are_apart_are_used_again_and_leave_nothing(place: Path)
         one.wait()
         with pytest.raises(SuiteError, match="has ended"):
             one.refresh()
+    with closing(attach(private=True)) as anew:  # and tidies up after the killed one
+        assert anew.server_log == one.server_log
+        assert anew.database_url != one.database_url
     eventually(lambda: nothing_left(place))
 
 
