@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import closing
 
 from robot.api.deco import keyword, library
 
@@ -88,8 +87,8 @@ class CalendarKeywords:
         lease = current.case().bench.target.lease
         if lease is None:
             return None
-        with closing(lease.as_it_is_now()) as now:
-            return now.worker_pid
+        lease.refresh()
+        return lease.worker_pid
 
     @keyword
     def kill_the_calendar_worker(self) -> None:

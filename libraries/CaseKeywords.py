@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from zlib import crc32
 
 import psycopg2
+import requests
 from psycopg2.extensions import parse_dsn
 from robot.api import FatalError, logger
 from robot.api.deco import keyword, library
 from robot.api.types import Secret
 from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import current, environment
-from acceptance.bench import Bench, run_digits
+from acceptance import crash, current, environment
+from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import SuiteError
-from acceptance.running_case import RunningCase
+from acceptance.running_case import NotProven, RunningCase
 
 ALIAS = "studio"
 SUITE_NAMESPACE = uuid.UUID("6f1d3c0e-8d0c-4f0e-9a55-2f3c7a1b9e42")
@@ -34,6 +37,8 @@ class CaseKeywords:
 
     def __init__(self) -> None:
         self.ROBOT_LIBRARY_LISTENER = self
+        self._shared: Bench | None = None
+        self._private: Bench | None = None
 
     @keyword
     def connect_to_the_studio(self) -> None:
@@ -47,20 +52,47 @@ class CaseKeywords:
         """
         if current.bench() is not None:
             return
-        variables = BuiltIn()
-        name = str(variables.get_variable_value("${ENV}") or "embedded")
-        overlays = [Path(part) for part in str(variables.get_variable_value("${OVERLAY}") or "").split(",") if part]
-        folder = Path(str(variables.get_variable_value("${RUN_DIR}") or variables.get_variable_value("${OUTPUT DIR}")))
-        try:
-            chosen = environment.load(name)
-            if chosen.read_only:
-                raise SuiteError(f"{name}: the environment is read-only; scenarios write rows and cannot run there.")
+        with _fatal_without_a_studio():
+            chosen, overlays, folder = _wanted()
             target = environment.connect(chosen, overlays)
             current.set_bench(self._open(target, folder))
-        except SuiteError as error:
-            raise FatalError(str(error)) from None
-        except psycopg2.OperationalError as error:
-            raise FatalError(f"{name}: the database does not let us in: {error}") from None
+
+    @keyword
+    def move_to_a_private_studio(self) -> None:
+        """Lets the cases that follow run on a studio that nobody else uses, so that they may kill it.
+
+        The aliases of RequestsLibrary and DatabaseLibrary stay with the shared one. Where ``${ENV}`` is not the
+        embedded studio the cases are skipped, as not proven: nobody's real system is killed.
+
+        Example:
+        | Suite Setup | Move To A Private Studio |
+        """
+        with _fatal_without_a_studio():
+            chosen, overlays, folder = _wanted()
+            if chosen.start is None:
+                raise NotProven(f"not proven: {chosen.name} is not ours to kill; only the embedded studio is.")
+            target = environment.connect(chosen, overlays, private=True)
+            session = requests.Session()
+            session.trust_env = False
+            bench = Bench(target, open_database(target), session, folder, run_digits(folder.name))
+            self._shared = current.bench()
+            self._private = bench
+            current.set_bench(bench)
+
+    @keyword
+    def move_back_to_the_shared_studio(self) -> None:
+        """Undoes `Move To A Private Studio`, and lets the private studio go.
+
+        Example:
+        | Suite Teardown | Move Back To The Shared Studio |
+        """
+        if self._private is None:
+            return
+        private, self._private = self._private, None
+        current.set_bench(self._shared)
+        with closing(private.target), closing(private.connection), closing(private.session):
+            crash.heal(private)
+            private.close()
 
     def _open(self, target: environment.Target, folder: Path) -> Bench:
         requests_library = BuiltIn().get_library_instance("RequestsLibrary")
@@ -98,6 +130,8 @@ class CaseKeywords:
         bench = current.bench()
         if bench is None:
             raise FatalError("there is no connection to the studio.")
+        if bench is self._private:
+            crash.heal(bench)
         name = str(BuiltIn().get_variable_value("${TEST NAME}"))
         number = crc32(name.encode()) if seed is None else seed
         trace_id = trace or str(uuid.uuid5(SUITE_NAMESPACE, name))
@@ -116,6 +150,8 @@ class CaseKeywords:
         try:
             case.end()
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if self._private is not None:
+                raise  # the next case heals it
             # Without a database nothing can be judged: stop, instead of failing every case that is left.
             raise FatalError(f"the suite's own connection to the database was lost: {error}") from None
         finally:
@@ -128,9 +164,34 @@ class CaseKeywords:
 
     def close(self) -> None:
         """Robot Framework calls it when the run is over: remove the staff's rows and let the studio go."""
+        self.move_back_to_the_shared_studio()
         bench = current.bench()
         if bench is not None:
             bench.close()
             bench.connection.close()
             bench.target.close()
             current.set_bench(None)
+
+
+def _wanted() -> tuple[environment.Environment, list[Path], Path]:
+    """Return the environment, the overlays and the folder that Robot Framework's variables name."""
+    variables = BuiltIn()
+    name = str(variables.get_variable_value("${ENV}") or "embedded")
+    overlays = [Path(part) for part in str(variables.get_variable_value("${OVERLAY}") or "").split(",") if part]
+    folder = Path(str(variables.get_variable_value("${RUN_DIR}") or variables.get_variable_value("${OUTPUT DIR}")))
+    chosen = environment.load(name)
+    if chosen.read_only:
+        raise SuiteError(f"{name}: the environment is read-only; scenarios write rows and cannot run there.")
+    return chosen, overlays, folder
+
+
+@contextmanager
+def _fatal_without_a_studio() -> Iterator[None]:
+    """Stop the run where there is nothing to test."""
+    try:
+        yield
+    except SuiteError as error:
+        raise FatalError(str(error)) from None
+    except psycopg2.OperationalError as error:
+        name = BuiltIn().get_variable_value("${ENV}")
+        raise FatalError(f"{name}: the database does not let us in: {error}") from None

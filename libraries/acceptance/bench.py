@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import psycopg2
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
@@ -124,6 +125,19 @@ class Bench:
         if self._threads is not None:
             self._threads.shutdown()
         self.evidence.close()
+
+
+def open_database(target: Target) -> Connection:
+    """Open a connection to the target's database, in autocommit, its times in UTC.
+
+    Raises:
+        psycopg2.OperationalError: when the database does not let us in.
+    """
+    connection = psycopg2.connect(target.database_url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("set time zone 'UTC'")
+    return connection
 
 
 def run_digits(name: str) -> str:

@@ -22,14 +22,15 @@ from acceptance.errors import SuiteError
 
 SOCKET_PATH_LIMIT = 107 if sys.platform.startswith("linux") else 103  # bytes of a unix socket's address (sys/un.h)
 GRACE_SECONDS = 10
-SLOWEST_ANSWER_SECONDS = 30
+MOST_PRIVATE = 64
 
 
 @dataclass
 class Studio:
     """A running studio and our lease on it; it stops some seconds after the last lease is gone.
 
-    The process ids are those of the moment of attaching: the supervisor starts again what crashes. ``network_url`` is
+    The process ids are those of the moment of attaching: the supervisor starts again what crashes, and ``refresh``
+    asks for the present ones. A private studio has no other user. ``network_url`` is
     the proxy that disturbs calls; empty when the supervisor has started none.
     """
 
@@ -45,22 +46,36 @@ class Studio:
     calendar_url: str = field(repr=False, default="")
     calendar_pid: int = 0
     worker_pid: int = 0
-    _home: Path = field(repr=False, default=Path())
+    _claim: FileLock | None = field(repr=False, default=None)
 
-    def as_it_is_now(self) -> Studio:
-        """Ask once more where everything is, in a lease of its own: what has crashed has another process id now.
+    @property
+    def private(self) -> bool:
+        """Whether nobody else uses it, so that it may be killed."""
+        return self._claim is not None
+
+    def refresh(self, deadline: float = 60) -> None:
+        """Wait until it answers again after something of it was killed, and learn its new process ids.
+
+        Args:
+            deadline: seconds to wait.
 
         Raises:
-            SuiteError: when the studio has ended.
+            SuiteError: when it is gone, or does not answer in time.
         """
-        lease = _connected(self._home)
-        if lease is None:
-            raise SuiteError("the embedded studio has ended.")
-        line = _first_line(lease, time.monotonic() + SLOWEST_ANSWER_SECONDS)
+        asking = _connected(Path(self.server_log).parents[1])
+        line = b""
+        if asking is not None:
+            with asking:
+                try:
+                    line = _first_line(asking, time.monotonic() + deadline)
+                except TimeoutError:
+                    words = f"did not come back within {deadline:.0f} s; see {self.server_log}"
+                    raise SuiteError(f"the embedded studio {words}.") from None
         if not line:
-            lease.close()
-            raise SuiteError("the embedded studio does not say where it is.")
-        return _studio(json.loads(line), lease, self._home)
+            raise SuiteError("the embedded studio has ended.")
+        told = json.loads(line)
+        for name in ("gateway_pid", "postgres_pid", "calendar_pid", "worker_pid"):
+            setattr(self, name, told[name])
 
     def wait(self) -> None:
         """Wait until the studio ends by itself."""
@@ -70,14 +85,24 @@ class Studio:
     def close(self) -> None:
         """Give the lease up."""
         self._lease.close()
+        if self._claim is not None:
+            self._claim.release()
 
 
-def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, grace: float = GRACE_SECONDS) -> Studio:
+def attach(
+    start: Path,
+    overlays: Sequence[Path] = (),
+    *,
+    private: bool = False,
+    deadline: float = 60,
+    grace: float = GRACE_SECONDS,
+) -> Studio:
     """Take a lease on the studio, starting it if nobody has.
 
     Args:
         start: the supervisor's script.
         overlays: SQL files that change the studio on purpose; each set of them is a studio of its own.
+        private: whether to have one that nobody else uses meanwhile.
         deadline: seconds to wait until it is ready.
         grace: seconds that a studio started here stays after its last user.
 
@@ -87,7 +112,32 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
     for overlay in overlays:
         if not overlay.is_file():
             raise SuiteError(f"{overlay}: there is no such SQL file.")
-    home = home_of(start, overlays)
+    if not private:
+        return _attach(start, overlays, home_of(start, overlays), deadline, grace)
+    home, claim = _claimed(start, overlays)
+    try:
+        studio = _attach(start, overlays, home, deadline, grace)
+    except BaseException:
+        claim.release()
+        raise
+    studio._claim = claim
+    return studio
+
+
+def _claimed(start: Path, overlays: Sequence[Path]) -> tuple[Path, FileLock]:
+    """Choose the first private studio that nobody uses; the numbers keep what stays behind (locks, logs) few."""
+    for number in range(1, MOST_PRIVATE + 1):
+        home = home_of(start, overlays, f"private {number}")
+        claim = FileLock(f"{home}.claim", timeout=0, mode=0o600, thread_local=False)
+        try:
+            claim.acquire()
+        except Timeout:
+            continue
+        return home, claim
+    raise SuiteError(f"{MOST_PRIVATE} private studios are in use; wait for their end.")
+
+
+def _attach(start: Path, overlays: Sequence[Path], home: Path, deadline: float, grace: float) -> Studio:
     log = Path(f"{home}.log")
     until = time.monotonic() + deadline
     try:
@@ -100,7 +150,7 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
                     lease = _connected(home)
             line = _first_line(lease, until) if lease is not None else b""
             if lease is not None and line:
-                return _studio(json.loads(line), lease, home)
+                return _studio(json.loads(line), lease)
             if lease is not None:
                 lease.close()
             if starting:
@@ -111,8 +161,13 @@ def attach(start: Path, overlays: Sequence[Path] = (), *, deadline: float = 60, 
     raise SuiteError(f"the embedded studio did not get ready within {deadline:.0f} s; see {log}.")
 
 
-def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
+def home_of(start: Path, overlays: Sequence[Path] = (), name: str = "") -> Path:
     """Return the folder of the studio that belongs to this copy of the project, its present code and these overlays.
+
+    Args:
+        start: the supervisor's script.
+        overlays: SQL files that change the studio on purpose.
+        name: tells private studios from the shared one, which has none.
 
     Raises:
         SuiteError: when the system's temporary folder does not do.
@@ -123,6 +178,7 @@ def home_of(start: Path, overlays: Sequence[Path] = ()) -> Path:
     code = sorted(path for part in parts for path in part.rglob("*") if path.suffix in {".py", ".sql"})
     for path in (*code, *overlays):
         digest.update(path.read_bytes())
+    digest.update(name.encode())
     home = _base() / digest.hexdigest()[:8]
     if len(os.fsencode(home / "pg" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
         raise SuiteError(f"{home}: too long a path for a unix socket; set TMPDIR to a shorter folder.")
@@ -199,9 +255,9 @@ def _first_line(lease: socket.socket, until: float) -> bytes:
         return b""
 
 
-def _studio(answer: dict[str, str], lease: socket.socket, home: Path) -> Studio:
+def _studio(answer: dict[str, str], lease: socket.socket) -> Studio:
     if "error" in answer:
         lease.close()
         raise SuiteError(f"the embedded studio cannot start: {answer['error']}")
     lease.settimeout(None)
-    return Studio(**answer, _lease=lease, _home=home)  # type: ignore[arg-type]
+    return Studio(**answer, _lease=lease)  # type: ignore[arg-type]

@@ -92,18 +92,19 @@ def load(name: str) -> Environment:
     )
 
 
-def connect(environment: Environment, overlays: Sequence[Path] = ()) -> Target:
+def connect(environment: Environment, overlays: Sequence[Path] = (), *, private: bool = False) -> Target:
     """Find the system of an environment, starting the embedded studio where nobody has yet.
 
     Args:
         environment: what to connect to.
         overlays: SQL files applied last (defects on purpose); the embedded studio only.
+        private: whether to have a studio that nobody else uses; the embedded one only.
 
     Raises:
-        SuiteError: when a secret is not set, the studio does not start, or overlays are asked of a real system.
+        SuiteError: when a secret is not set, the studio does not start, or a real system is asked for either.
     """
     if environment.start is not None:
-        studio = embedded.attach(environment.start, overlays)
+        studio = embedded.attach(environment.start, overlays, private=private)
         return Target(
             environment,
             studio.api_url,
@@ -117,6 +118,8 @@ def connect(environment: Environment, overlays: Sequence[Path] = ()) -> Target:
         raise SuiteError(
             f"{environment.name}: an overlay breaks a system on purpose; only the embedded studio takes one."
         )
+    if private:
+        raise SuiteError(f"{environment.name}: only the embedded studio can be had for oneself.")
     resolved = {key: _resolve(environment.name, key, value) for key, value in environment.locations.items()}
     return Target(environment, **{**resolved, "api_url": resolved["api_url"].rstrip("/")})
 

@@ -44,7 +44,7 @@ class Facts:
     ``steps`` holds the calls made so far, those made together in one list. ``credited`` counts the classes paid
     for per deposit id, ``owners`` names the members by user id, ``peak`` is the most places a class ever had,
     ``given`` are the bookings that stood before the case acted, ``calendar`` says where the calendar still disagreed
-    with the bookings when the time to converge was over.
+    with the bookings when the time to converge was over, ``crashes`` names what was killed so far.
     """
 
     before: Snapshot
@@ -57,6 +57,7 @@ class Facts:
     views: list[View] = field(default_factory=list)
     given: frozenset[str] = frozenset()
     calendar: tuple[str, ...] = ()
+    crashes: list[str] = field(default_factory=list)
 
     @property
     def step(self) -> list[Done]:
@@ -320,8 +321,10 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
     moved = {row["id"]: row["deposit_remaining"] - _held(held, row["id"]) for row in facts.after.deposits}
     switched = {row["id"] for row in facts.after.deposits if held.get(row["id"], row)["is_active"] != row["is_active"]}
     named = Counter(name for entry in entries for name in {entry["booking_id"], entry["before"].get("booking_id")})
+    # Each begins as confirmed: one that is new and stands no more has changed twice.
+    new_and_over = {r["id"] for r in facts.after.bookings if r["id"] not in was and r["status"] != Status.CONFIRMED}
     for booking_id in turned:
-        if named[booking_id] != 1:
+        if named[booking_id] != 1 + (booking_id in new_and_over):
             yield f"the booking {booking_id} changed, and {named[booking_id]} audit entries of this trace say so."
     for deposit_id, change in moved.items():
         told = sum(_difference(entry) for entry in entries if entry["deposit_id"] == deposit_id)
@@ -384,7 +387,7 @@ def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
             yield f"the first request acted without an answer, the second was {again.described()}."
         elif first.outcome is not Outcome.UNKNOWN and (first.outcome, first.body) != (again.outcome, again.body):
             yield f"the first answer was {first.described()} {first.body}, the second {again.described()} {again.body}."
-        if facts.before.rows() != facts.after.rows():
+        if facts.before.rows() != facts.after.rows() and not done.may_act:
             yield "the repeated request changed rows again."
 
 
@@ -408,3 +411,80 @@ def some_order_explains(facts: Facts) -> Iterator[str]:
         yield f"too many orders to judge ({told})."
     else:
         yield f"no order of the calls gives these answers and these rows ({told})."
+
+
+@invariant("I14")
+def acknowledged_survives(facts: Facts) -> Iterator[str]:
+    """Compare every call's answer with the rows that are there after a crash; before one there is nothing to judge."""
+    if facts.crashes:
+        told = _Told(facts)
+        yield from told.lost(facts)
+        yield from told.never_accepted(facts)
+        yield from told.halves(facts)
+
+
+class _Told:
+    """What the callers know: rows by what was acknowledged, and where a call without an answer may have made one."""
+
+    def __init__(self, facts: Facts):
+        self.allowed: dict[str, set[str]] = {row: {Status.CONFIRMED} for row in facts.given}
+        self.place: dict[str, tuple[str, str]] = {}
+        self.unanswered: Counter[tuple[str, str]] = Counter()
+        for step in facts.steps:
+            for done in step:
+                self._take(done)
+
+    def _take(self, done: Done) -> None:
+        operation, outcome = done.call.operation, done.reply.outcome
+        if operation in (Operation.BOOK, Operation.RESCHEDULE):
+            place = done.call.member, done.call.slot
+            if outcome is Outcome.ACCEPTED:
+                booking_id = str(done.said("booking_id"))
+                self.allowed.setdefault(booking_id, {Status.CONFIRMED})
+                self.place[booking_id] = place
+                if done.repeats is not None and done.repeats.reply.outcome is Outcome.UNKNOWN:
+                    self.unanswered[place] -= 1  # the repetition has told what became of it
+            elif outcome is Outcome.UNKNOWN and done.repeats is None:
+                self.unanswered[place] += 1
+        ended = {Operation.RESCHEDULE: Status.CANCELLED}.get(operation) or BECOMES.get(operation)
+        if operation is not Operation.BOOK and ended and outcome is not Outcome.REFUSED:
+            booking_id = done.body["p_booking_id"]
+            before = self.allowed.get(booking_id, {Status.CONFIRMED})
+            self.allowed[booking_id] = {ended} if outcome is Outcome.ACCEPTED else before | {ended}
+
+    def lost(self, facts: Facts) -> Iterator[str]:
+        """Look for what was acknowledged and is not there."""
+        rows = {row["id"]: row for row in facts.after.bookings}
+        for booking_id, statuses in self.allowed.items():
+            row, expected = rows.get(booking_id), " or ".join(sorted(statuses))
+            if row is None:
+                yield f"the booking {booking_id} was acknowledged, and is gone after the crash."
+                continue
+            if row["status"] not in statuses:
+                yield f"the booking {booking_id} was acknowledged as {expected}; after the crash it is {row['status']}."
+            if self.place.get(booking_id, (row["user_id"], row["slot_id"])) != (row["user_id"], row["slot_id"]):
+                yield f"the booking {booking_id} is of another member or class than the one that was acknowledged."
+
+    def never_accepted(self, facts: Facts) -> Iterator[str]:
+        """Look for bookings beyond those that were acknowledged and those that got no answer."""
+        found = Counter((r["user_id"], r["slot_id"]) for r in facts.after.bookings if r["id"] not in self.allowed)
+        for place, count in found.items():
+            if count > self.unanswered[place]:
+                who, slot = facts.who(place[0]), place[1]
+                yield (
+                    f"{who} has {count} bookings of the class {slot} that nobody was told of,"
+                    f" and {self.unanswered[place]} requests for it without an answer: a refused one was kept."
+                )
+
+    def halves(self, facts: Facts) -> Iterator[str]:
+        """Look for bookings of which only a part is there: its row, its audit entry or the calendar's event."""
+        there = {row["id"] for row in facts.after.bookings}
+        made = there - facts.given
+        for what, entries in (("the audit log", facts.after.audit), ("the calendar's outbox", facts.after.outbox)):
+            if entries is None:
+                continue
+            names = {entry["booking_id"] for entry in entries if entry["booking_id"]}
+            for booking_id in sorted(names - there):
+                yield f"{what} tells of the booking {booking_id}, which is not there: half of it was kept."
+            for booking_id in sorted(made - names):
+                yield f"the booking {booking_id} is there, and {what} does not tell of it: half of it was kept."

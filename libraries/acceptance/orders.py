@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acceptance.client import Outcome
-from acceptance.model import STANDING, Answer, Call, Refusal, State, apply
+from acceptance.model import STANDING, Answer, Booking, Call, Refusal, State, Status, apply
 from acceptance.snapshot import Snapshot
 
 SEARCH_LIMIT = 20_000
@@ -89,6 +89,17 @@ def explain(state: State, seen: Sequence[Seen], final: Callable[[State], bool]) 
         return None
 
     return search(state, frozenset(range(len(seen))))
+
+
+def state_of(state: State, found: Snapshot) -> State:
+    """Put the rows that were found into the model's words; classes and what is known of deposits stay."""
+    left = {row["id"]: row["deposit_remaining"] for row in found.deposits}
+    deposits = tuple(replace(deposit, remaining=left.get(deposit.id, deposit.remaining)) for deposit in state.deposits)
+    bookings = tuple(
+        Booking(row["id"], row["user_id"], row["slot_id"], row.get("deposit_id", ""), Status(row["status"]))
+        for row in found.bookings
+    )
+    return replace(state, deposits=deposits, bookings=bookings)
 
 
 def agrees(state: State, found: Snapshot, names: Mapping[str, str]) -> bool:

@@ -36,6 +36,7 @@ EXPIRY_LOCK = 0x0ACCE97C
 CALLED = {"secretary": "front desk", "admin": "front desk"}
 STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 NOBODY = "00000000-0000-4000-8000-000000000000"
+Send = Callable[[requests.Session, Request], Reply]
 
 
 def actor_names(planned: Sequence[Planned]) -> list[str]:
@@ -89,6 +90,11 @@ class RunningCase(Scene):
         self.exchanges: list[dict[str, Any]] = []
         self.snapshots: list[tuple[snapshot.Snapshot, snapshot.Snapshot]] = []
         self.complaints: list[str] = []
+        self.crashes: list[str] = []
+        self.kills_planned: list[str] = []
+        self.kills_seen: list[str] = []
+        # What a fault has left to do once the calls are over, before the rows can be read: wait, connect again.
+        self.aftermath: list[Callable[[], None]] = []
         self._aliases: dict[str, str] = {}
         self._raised = 0
         self._expiry_alone = False
@@ -288,6 +294,19 @@ class RunningCase(Scene):
     def _key(self, number: int) -> str:
         return str(uuid.uuid5(uuid.UUID(self.trace_id), str(number)))
 
+    def survive(self, act: Callable[[Send], list[Done]]) -> None:
+        """Take up what was asked while something was killed, and go on from the rows that are there then.
+
+        Args:
+            act: makes the calls, from threads with an HTTP session each, and returns each caller's in their order.
+        """
+        before = self._before()
+        calls = act(self._send)
+        for done in calls:
+            self._learn(done)
+        self._settle(before, calls, self.state)
+        self.state = orders.state_of(self.state, self.last or before)
+
     def done(self) -> Done:
         """Return the last call."""
         if not self.steps:
@@ -391,6 +410,11 @@ class RunningCase(Scene):
 
     # --- judgement ----------------------------------------------------------------------------------------
 
+    def clear_up(self) -> None:
+        """Do what the faults have left to do."""
+        while self.aftermath:
+            self.aftermath.pop(0)()
+
     def snapshot(self) -> snapshot.Snapshot:
         """Read the case's rows now."""
         self.insert()
@@ -409,6 +433,7 @@ class RunningCase(Scene):
 
     def _settle(self, before: snapshot.Snapshot, step: list[Done], known: State | None) -> None:
         """Read the rows after a step, find the order that explains it, check the invariants, write the log."""
+        self.clear_up()
         self.steps.append(step)
         self.last = self.snapshot()
         after = self.last
@@ -439,7 +464,9 @@ class RunningCase(Scene):
     def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
         given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
-        return Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
+        facts = Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
+        facts.crashes = self.crashes
+        return facts
 
     def expect(self, holds: bool, sentence: str) -> None:
         """Raise what broke and was not raised yet, with a scenario's own expectation where that does not hold.
@@ -522,6 +549,7 @@ class RunningCase(Scene):
             BrokenPromise: when something broke that no expectation has raised.
         """
         try:
+            self.clear_up()
             if self.people:
                 self._before()
                 self.look()
@@ -548,7 +576,9 @@ class RunningCase(Scene):
         courses = self.courses.values()
         missing = of_network + [what for course in courses for what in course.not_exercised()]
         missing += [f"{action} at {point}" for point, action, _ in self.faults]
+        missing += list((Counter(self.kills_planned) - Counter(self.kills_seen)).elements())
         planned = {
+            "crash": self.kills_planned,
             "network": [str(one["fault"]) for one in self.network.planned if one["leg"] == "api"],
             "calendar": [f"{one['fault']} (calendar)" for one in self.network.planned if one["leg"] == "calendar"],
             "database": [what for course in courses for what in course.planned if " meets " in what],

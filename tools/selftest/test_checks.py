@@ -120,6 +120,7 @@ BROKEN = {
     "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),
     "I13 no order": ("I13", replace(SOUND, explained=False)),
     "I13 not judged": ("I13", replace(SOUND, explained=None)),
+    "I14": ("I14", replace(SOUND, after=rows([deposit(5)], []), crashes=["the database"])),
 }
 
 

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -35,6 +35,14 @@ RELOAD_SECONDS = 1.0
 SLOWEST_START_SECONDS = 15
 PREFIX = "/rest/v1"
 OBJECT = "application/vnd.pgrst.object+json"
+# The database is away, or goes away while it is asked; what became of the request is then open.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 
 # https://docs.postgrest.org/en/v14/references/errors.html: first exact codes, then classes of codes.
@@ -206,10 +214,18 @@ async def run(
             )
             await connection.execute("commit")
         except BaseException:
-            if not connection.is_closed():
-                await connection.execute("rollback")
+            await _roll_back(connection)
             raise
         return row, (said["status"] if said else "") or "", (said["headers"] if said else "") or ""
+
+
+async def _roll_back(connection: asyncpg.Connection) -> None:
+    """Undo what a request did. A connection that is lost, or just dying, has nothing to undo and is not used again."""
+    try:
+        await connection.execute("rollback")
+    except (asyncpg.PostgresError, *LOST):
+        with suppress(asyncpg.InterfaceError):  # the pool has noticed, and taken it back
+            connection.terminate()
 
 
 def _not_one_row(count: int) -> RequestError:
@@ -399,12 +415,12 @@ async def _safely(gateway: Gateway, request: Request) -> Response:
         return await answer(gateway, request)
     except RequestError as error:
         return error_response(error.status, error.code, error.message, error.details, error.hint)
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+    except TimeoutError:  # an OSError too
+        return error_response(504, "PGRST003", "Timed out acquiring connection from connection pool.", None, None)
+    except LOST as error:
         return error_response(503, "PGRST001", "Database connection error. Retrying the connection.", str(error), None)
     except asyncpg.PostgresError as error:
         return database_error(error, anonymous=anonymous)
-    except TimeoutError:
-        return error_response(504, "PGRST003", "Timed out acquiring connection from connection pool.", None, None)
     except ClientDisconnect:
         return Response(status_code=400)
 
@@ -413,7 +429,7 @@ async def ready(request: Request) -> Response:
     """Say whether the database answers."""
     try:
         await request.app.state.gateway.pool.fetchval("select 1")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, *LOST):
         return Response(status_code=503)
     return Response(status_code=200)
 
