@@ -136,8 +136,9 @@ def accepted_changes_stand(facts: Facts) -> Iterator[str]:
             for booking_id, status in _acknowledged(done):
                 if done.reply.outcome is Outcome.ACCEPTED:
                     proposed.setdefault(booking_id, set()).add(status)
-                elif booking_id in allowed:  # it may have happened or not; nobody vouched for any other booking
-                    proposed.setdefault(booking_id, set()).update({status}, allowed[booking_id])
+                elif booking_id in allowed or booking_id in proposed:
+                    # It may have happened or not; nobody vouched for any other booking.
+                    proposed.setdefault(booking_id, set()).update({status}, allowed.get(booking_id, ()))
         allowed.update(proposed)
     for booking_id, statuses in allowed.items():
         row = facts.after.booking(booking_id)
@@ -387,7 +388,7 @@ def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
             yield f"the first request acted without an answer, the second was {again.described()}."
         elif first.outcome is not Outcome.UNKNOWN and (first.outcome, first.body) != (again.outcome, again.body):
             yield f"the first answer was {first.described()} {first.body}, the second {again.described()} {again.body}."
-        if facts.before.rows() != facts.after.rows() and not done.may_act:
+        if facts.before.rows() != facts.after.rows():
             yield "the repeated request changed rows again."
 
 

@@ -553,7 +553,7 @@ class RunningCase(Scene):
             if self.people:
                 self._before()
                 self.look()
-                missing = self._not_exercised()
+                missing = self.not_exercised()
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()
@@ -570,7 +570,7 @@ class RunningCase(Scene):
                 calendar.remove(self.bench.target.calendar_url, users)
             self.bench.evidence.flush()
 
-    def _not_exercised(self) -> list[str]:
+    def not_exercised(self) -> list[str]:
         """Enter into the ledger what was planned to disturb the case, and return what of it never took place."""
         of_network = self.network.not_exercised(self.bench.session)
         courses = self.courses.values()
