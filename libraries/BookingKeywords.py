@@ -13,8 +13,10 @@ from acceptance.client import Outcome
 from acceptance.errors import SuiteError
 from acceptance.model import Operation, Refusal, Status
 from acceptance.running_case import actor_names
+from acceptance.scene import OF_THE_WEEK
 from acceptance.schedule import END, Move
 
+_TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
 _LATER = re.compile(r"(\d+) ms later")
 
 
@@ -74,6 +76,32 @@ class BookingKeywords:
             case.ask(Operation.BOOK, other, member=other.name)
         if alone:
             case.release()
+
+    @keyword
+    def let_everybody_use_the_studio(self, rounds: str) -> None:
+        """Lets all other members use the studio: in each round each of them books, cancels, moves or attends at once.
+
+        What each does is drawn from the case's seed. After each round everything is checked.
+
+        | =Argument= | =Meaning= |
+        | ``rounds`` | for example ``6 rounds`` |
+
+        Example:
+        | Let Everybody Use The Studio | 6 rounds |
+        """
+        case = current.case()
+        week = [name for name in case.slots if name.startswith(OF_THE_WEEK)] or list(case.slots)
+        for _ in range(current.count(rounds)):
+            case.plan = []
+            try:
+                for member in case.others:
+                    operation = case.random.choices(list(_TRAFFIC), weights=list(_TRAFFIC.values()))[0]
+                    slot = case.random.choice(week)
+                    case.ask(operation, member, member=member.name, slot=slot)
+                case.release()
+            finally:
+                case.plan = None
+            self._tell_what_happened()
 
     @keyword
     def at_the_same_time(self, *actions: str) -> None:

@@ -11,6 +11,7 @@ from acceptance import current, rows
 from acceptance.client import Request
 from acceptance.model import Operation, Status
 from acceptance.running_case import NotProven
+from acceptance.scene import OF_THE_WEEK
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -30,6 +31,16 @@ class ClassKeywords:
         | Create Class | tomorrow at 10:00 | 4 |
         """
         current.case().add_slot(name, when, current.count(places))
+
+    @keyword
+    def create_a_week_of_classes(self, places: str) -> None:
+        """Makes a class at 18:00 on each of the next seven days, beside the scenario's own.
+
+        Example:
+        | Create A Week Of Classes | 3 places |
+        """
+        for day in range(1, 8):
+            current.case().add_slot(f"{OF_THE_WEEK} {day}", f"in {day} days at 18:00", current.count(places))
 
     @keyword
     def take_places(self, count: str) -> None:

@@ -18,6 +18,7 @@ from acceptance.model import Booking, Deposit, Slot, State, Status
 from acceptance.times import start_of
 
 PLAIN_DEVICE = "api"
+OF_THE_WEEK = "class of day"
 
 
 class Scene:

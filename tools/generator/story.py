@@ -21,6 +21,8 @@ from tools.generator.matrix import FILE, Action, Matrix, Row
 LATER = re.compile(r"\d+ ms later")
 CHOICE = re.compile(r"\[([^]]+)\]")
 OF_THE_DATABASE = re.compile(r"the database (?:fails with \w+|connection dies|takes \d+ ms) at (?:\w+\.\w+|commit)")
+WEEK = re.compile(r"a week of classes with \d+ places? each")
+TRAFFIC = re.compile(r"everybody uses the studio for \d+ rounds?")
 OF_THE_STUDIO = re.compile(r"the studio (?:switches the class off|lowers the class to (\d+) places?)")
 
 # What a scenario's sentences ask of the studio: operation, caller's role, and the class.
@@ -142,6 +144,8 @@ class Story:
             self.others = int(match[1])
             for number in range(1, self.others + 1):
                 self._add_member(f"other-{number}", int(match[2]))
+        elif WEEK.fullmatch(sentence):
+            pass  # nothing that is foretold stands in those classes
         elif sentence.startswith("another class "):
             other = Slot("other class", int(sentence.split()[-2]))
             self.state = replace(self.state, slots=(*self.state.slots, other))
@@ -209,6 +213,9 @@ class Story:
             self._write("When", step, self._expected(answer), self._outcome(call, answer))
         elif step == "the member repeats the request":
             self._write("When", step, "same answer", ["Then the answer is the same as before", self._left()])
+        elif TRAFFIC.fullmatch(step):
+            # Chance decides what they do in the run; they must not meet the member's own class by then.
+            self._write("When", step, "one order explains the answers", ["Then the answers fit one order of the calls"])
         elif step == "the calendar agrees with the bookings":
             self.lines.append(f"And {step}")
         elif self._happens(step):
