@@ -51,7 +51,7 @@ T-CRASH-003 The API is killed while members book
     And what got no answer is there wholly or not at all
     And no class is lost or given away
 
-T-CRASH-004 The whole machine's programs die at once
+T-CRASH-004 Database and API are killed together
     [Documentation]    Protects from: API and database come back with different ideas of what was booked.
     Given a member with 10 classes left
     And 19 other members with 2 classes each

@@ -68,7 +68,7 @@ def test_what_a_crash_may_leave_breaks_nothing(facts: Facts) -> None:
 
 
 BROKEN = {
-    "gone": ("gone after the crash", replace(CRASHED, after=sound.EMPTY)),
+    "gone": ("of 1 acknowledged bookings 1 are gone after the crash: b1.", replace(CRASHED, after=sound.EMPTY)),
     "cancellation undone": ("after the crash it is confirmed", replace(CRASHED, steps=[[BOOKED, CANCELLED]])),
     "cancelled by nobody": ("after the crash it is cancelled", replace(CRASHED, after=GIVEN_BACK)),
     "another class": (
@@ -93,15 +93,15 @@ BROKEN = {
         ),
     ),
     "audit entry without its booking": (
-        "the audit log tells of the booking b1",
+        "the audit log tells of bookings that are not there",
         replace(CRASHED, steps=[[LOST]], after=replace(sound.EMPTY, audit=[sound.entry(1)])),
     ),
     "booking without its audit entry": (
-        "the audit log does not tell of it",
+        "the audit log does not tell of them: b1.",
         replace(CRASHED, steps=[[LOST]], after=replace(sound.FULL, audit=[])),
     ),
     "booking that the calendar is not told of": (
-        "the calendar's outbox does not tell of it",
+        "the calendar's outbox does not tell of them: b1.",
         replace(CRASHED, steps=[[LOST]], after=replace(sound.FULL, outbox=[])),
     ),
 }
