@@ -2,6 +2,7 @@
 Documentation     Computers die in the middle of their work. What a member was told must still be true afterwards.
 ...
 ...               These tests kill the API and the database, on a studio that nobody else uses.
+...               They prove what the death of programs does; a power cut is another matter, which they do not prove.
 
 Resource          ../../resources/studio.resource
 Resource          ../../resources/crash.resource
