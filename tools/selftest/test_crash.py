@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,10 +145,12 @@ def bench_of(folder: Path, *overlays: Path, start: Path = SUPERVISOR) -> Iterato
     with closing(target), requests.Session() as session:
         session.trust_env = False
         bench = Bench(target, open_database(target), session, folder)
-        yield bench
-        crash.heal(bench)
-        bench.close()
-        bench.connection.close()
+        try:
+            yield bench
+        finally:
+            crash.heal(bench)
+            bench.close()
+            bench.connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +247,10 @@ def test_an_api_that_answers_before_the_commit_is_found_out(tmp_path: Path) -> N
     with bench_of(tmp_path, start=start) as bench:
         case = scene(bench)
         crash.kill_under_load(case, Victim.API)
-        with pytest.raises(BrokenPromise, match="are gone after the crash"):
+        with pytest.raises(BrokenPromise, match="P0 I14 what was acknowledged survives a crash"):
             case.expect(True, "")
-        case.end()
+        with suppress(BrokenPromise):  # what is committed late changes what is shown, even now
+            case.end()
 
 
 def test_a_studio_that_keeps_no_answers_is_found_out(tmp_path: Path) -> None:
