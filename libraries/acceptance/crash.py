@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from threading import Condition, Event
 
@@ -116,6 +117,10 @@ def kill(bench: Bench, victim: Victim, chance: random.Random) -> None:
         os.kill(server, signal.SIGKILL)
     if victim in (Victim.API, Victim.BOTH):
         os.kill(gateway, signal.SIGKILL)
+    if victim is Victim.API:
+        # A commit that was under way may still come through; nothing is judged before its connection has ended.
+        killed_at = bench.now()
+        wait_for(lambda: not _connected_since(bench, killed_at), "for the killed API's connections to end")
     come_back(bench, gateway if victim in (Victim.API, Victim.BOTH) else 0, database=victim is not Victim.API)
 
 
@@ -176,6 +181,15 @@ def _alive(bench: Bench) -> bool:
     except psycopg2.Error:  # a server that dies is not always told apart from one that refuses
         return False
     return True
+
+
+def _connected_since(bench: Bench, instant: datetime) -> int:
+    """Count the API's connections that were there at an instant of the database's clock."""
+    with bench.connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from pg_stat_activity where usename = %s and backend_start <= %s", (GATEWAY_ROLE, instant)
+        )
+        return cursor.fetchone()[0]
 
 
 def _busy_process(bench: Bench, chance: random.Random) -> int:

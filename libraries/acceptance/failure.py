@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from acceptance.running_case import RunningCase
 
 SERVER_LOG_TAIL = 20_000_000  # bytes; a case's lines are among the newest
+# A crash needs the studio's own processes: only the suite can make it again.
+ALONE = (
+    "- `python3 reproduce.py` needs nothing but `requests` and `psycopg2`: set `PILATES_API_URL`,",
+    "  `PILATES_DATABASE_URL` and `PILATES_JWT_SECRET` (`tools/pilates.py serve` prints them for the studio).",
+)
 FAULTS = frozenset(Fault)  # the words by which a try says that the network disturbed it
 
 
@@ -46,9 +51,10 @@ def write(case: RunningCase) -> None:
         (place / "diff").write_text(_difference(before, after))
         _write_json(place / "audit.json", case.last.audit)
     _write_server_log(case, place)
-    _write_json(place / "reproduce.json", _reproduction(case))
-    shutil.copy(Path(__file__).with_name("reproduce.py"), place / "reproduce.py")
-    (place / "reproduce.py").chmod(0o755)
+    if not case.crashes:
+        _write_json(place / "reproduce.json", _reproduction(case))
+        shutil.copy(Path(__file__).with_name("reproduce.py"), place / "reproduce.py")
+        (place / "reproduce.py").chmod(0o755)
     (place / "replay.sh").write_text(
         f'#!/bin/sh\n# Runs this very case again, as it was in this run.\nexec python3 "{ROOT}/tools/pilates.py"'
         f' replay {case.test_id} --run "{case.bench.folder}" "$@"\n'
@@ -70,6 +76,7 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "faults_planned": case.network.planned,
         "faults_fired": case.network.events,
         "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
+        "crashes": case.crashes,
         "events": case.events,
     }
 
@@ -82,12 +89,12 @@ def _explained(case: RunningCase) -> str:
     parts += [f"- {line}" for line in case.complaints]
     parts += ["\n## What must always hold, and did not\n", "| | severity | invariant | meaning |", "|---|---|---|---|"]
     parts += [f"| {n} | {words[n]['severity']} | {words[n]['name']} | {words[n]['meaning']} |" for n in broken]
-    parts += ["\n## What happened\n", *_time_line(case), "\n## Hypothesis\n", *_hypothesis(case, broken)]
+    parts += ["\n## What happened\n", *[f"Killed meanwhile: {crash}.\n" for crash in case.crashes]]
+    parts += [*_time_line(case), "\n## Hypothesis\n", *_hypothesis(case, broken)]
     parts += [
         "\n## See it again\n",
         "- `sh replay.sh` runs this very case (same seed, same rows, same order); `--repeat 20` as often as you like.",
-        "- `python3 reproduce.py` needs nothing but `requests` and `psycopg2`: set `PILATES_API_URL`,",
-        "  `PILATES_DATABASE_URL` and `PILATES_JWT_SECRET` (`tools/pilates.py serve` prints them for the studio).",
+        *([] if case.crashes else ALONE),
         "\n## Beside this page\n",
         "`case.json` the case · `requests.jsonl` each request and answer · `snapshot-before.json`,",
         "`snapshot-after.json` the rows, `diff` what changed · `audit.json` the studio's own audit entries ·",

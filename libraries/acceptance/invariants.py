@@ -7,7 +7,7 @@ entry in the data file. It gets the facts of a case after a step and must not as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -19,6 +19,7 @@ from acceptance.history import Done
 from acceptance.model import STANDING, Operation, Status
 from acceptance.snapshot import Snapshot
 
+SHOWN_IDS = 3
 BECOMES = {
     Operation.BOOK: Status.CONFIRMED,
     Operation.CANCEL: Status.CANCELLED,
@@ -118,7 +119,8 @@ def described() -> dict[str, dict[str, str]]:
 def check(facts: Facts, *names: str) -> list[Breach]:
     """Check every invariant, or those named, on a case's facts, the most serious breach first."""
     breaches = [Breach(name, sentence) for name in names or CHECKS for sentence in CHECKS[name](facts)]
-    return sorted(breaches, key=lambda breach: breach.severity)
+    # I14 is judged after a crash only, and then says best what is wrong.
+    return sorted(breaches, key=lambda breach: (breach.severity, breach.invariant != "I14"))
 
 
 def classes(count: int) -> str:
@@ -456,10 +458,12 @@ class _Told:
     def lost(self, facts: Facts) -> Iterator[str]:
         """Look for what was acknowledged and is not there."""
         rows = {row["id"]: row for row in facts.after.bookings}
+        gone = [booking_id for booking_id in self.allowed if booking_id not in rows]
+        if gone:
+            yield f"of {len(self.allowed)} acknowledged bookings {len(gone)} are gone after the crash: {_some(gone)}."
         for booking_id, statuses in self.allowed.items():
             row, expected = rows.get(booking_id), " or ".join(sorted(statuses))
             if row is None:
-                yield f"the booking {booking_id} was acknowledged, and is gone after the crash."
                 continue
             if row["status"] not in statuses:
                 yield f"the booking {booking_id} was acknowledged as {expected}; after the crash it is {row['status']}."
@@ -485,7 +489,13 @@ class _Told:
             if entries is None:
                 continue
             names = {entry["booking_id"] for entry in entries if entry["booking_id"]}
-            for booking_id in sorted(names - there):
-                yield f"{what} tells of the booking {booking_id}, which is not there: half of it was kept."
-            for booking_id in sorted(made - names):
-                yield f"the booking {booking_id} is there, and {what} does not tell of it: half of it was kept."
+            if names - there:
+                yield f"{what} tells of bookings that are not there, half of each was kept: {_some(names - there)}."
+            if made - names:
+                yield f"bookings are there, and {what} does not tell of them: {_some(made - names)}."
+
+
+def _some(names: Collection[str]) -> str:
+    """Name a few of many."""
+    rest = f" and {len(names) - SHOWN_IDS} more" if len(names) > SHOWN_IDS else ""
+    return ", ".join(sorted(names)[:SHOWN_IDS]) + rest

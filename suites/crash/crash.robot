@@ -2,6 +2,7 @@
 Documentation     Computers die in the middle of their work. What a member was told must still be true afterwards.
 ...
 ...               These tests kill the API and the database, on a studio that nobody else uses.
+...               They prove what the death of programs does; a power cut is another matter, which they do not prove.
 
 Resource          ../../resources/studio.resource
 Resource          ../../resources/crash.resource
@@ -51,7 +52,7 @@ T-CRASH-003 The API is killed while members book
     And what got no answer is there wholly or not at all
     And no class is lost or given away
 
-T-CRASH-004 The whole machine's programs die at once
+T-CRASH-004 Database and API are killed together
     [Documentation]    Protects from: API and database come back with different ideas of what was booked.
     Given a member with 10 classes left
     And 19 other members with 2 classes each
