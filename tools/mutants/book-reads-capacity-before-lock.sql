@@ -1,10 +1,9 @@
 -- id: book-reads-capacity-before-lock
 -- family: lock taken after the read
--- symptom: the studio takes a place away at the same moment, and it is booked all the same
+-- symptom: none: a place taken away at the same moment may be booked a moment before
 -- invariants: I3, I13
 -- priority: P0
--- race: yes
--- needs: schedule
+-- equivalent: booking and lowering were under way together; booked first and lowered then explains what is found
 select pg_temp.change('public.book_pilates_class',
   'select * into v_slot from public.pilates_schedule_slots where id = p_slot_id for update;', $$
   select * into v_slot from public.pilates_schedule_slots where id = p_slot_id;
