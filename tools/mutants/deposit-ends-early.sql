@@ -1,6 +1,6 @@
 -- id: deposit-ends-early
 -- family: time zone or date
--- symptom: a deposit is refused in its last hours: its end is compared with the studio's clock
+-- symptom: a deposit is refused in its last hours: its end is compared with a clock ahead of it
 -- invariants: I13
 -- priority: P1
 select pg_temp.change('public.book_pilates_class', 'd.expires_at > clock_timestamp()',

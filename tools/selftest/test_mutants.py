@@ -17,9 +17,10 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
@@ -195,17 +196,19 @@ class Story:
         self.slots += 1
         return self.slots
 
-    def slot_at(self, name: str, date: str, time_of_day: str) -> str:
+    def slot_on(self, day: int | str, time_of_day: str) -> str:
+        """Make a class so many days from today, or on a date, by the studio's calendar."""
+        today = self.now.astimezone(ZoneInfo("Europe/Athens")).date()
+        date = str(today + timedelta(days=day)) if isinstance(day, int) else day
+        slot_id = self._named(f"{day} {time_of_day}")
         self.sql(
             "insert into pilates_schedule_slots (id, date, start_time, end_time, max_capacity)"
-            " values (%s, coalesce(nullif(%s, 'tomorrow')::date, (%s at time zone 'Europe/Athens')::date + 1),"
-            " %s, '23:59:59.999999', 2)",
-            self._named(name),
+            " values (%s, %s, %s, '23:59:59.999999', 2)",
+            slot_id,
             date,
-            self.now,
             time_of_day,
         )
-        return person(name)
+        return slot_id
 
     def deposit(
         self, who: str, classes: int, name: str = "", *, ends: str | None = "30 days", active: bool = True, age: int = 5
@@ -463,10 +466,16 @@ def what_time_it_is(s: Story) -> None:
     s.book("anna", soon, zone="Asia/Tokyo")
     s.book("anna", s.slot("tonight", starts="3 hours"), zone="US/Eastern")
     s.book("anna", s.slot("long over", starts="-3 hours"), zone="US/Eastern")
-    s.book("anna", s.slot_at("after midnight", "tomorrow", "00:15"))
-    s.book("anna", s.slot_at("before midnight", "tomorrow", "23:45"))
-    s.book("anna", s.slot_at("in summer", "2031-07-01", "10:00"))
-    s.book("anna", s.slot_at("in winter", "2031-01-15", "10:00"))
+    for day, time_of_day in (
+        (0, "00:00:00.5"),
+        (0, "23:59:59.5"),
+        (1, "00:00:00.5"),
+        (1, "00:15"),
+        (1, "23:45"),
+        ("2031-07-01", "10:00"),
+        ("2031-01-15", "10:00"),
+    ):
+        s.book("anna", s.slot_on(day, time_of_day))
 
 
 @chapter
