@@ -3,4 +3,6 @@
 -- symptom: more members are booked than the class has places
 -- invariants: I3, I13
 -- priority: P0
+-- race: yes
+-- needs: schedule
 select pg_temp.change('public.book_pilates_class', 'where id = p_slot_id for update', 'where id = p_slot_id');

@@ -1,0 +1,11 @@
+-- id: book-audited-twice
+-- family: retry repeats a side effect
+-- symptom: each booking stands twice in the log
+-- invariants: I9
+-- priority: P1
+select pg_temp.change('public.book_pilates_class', $$perform studio.tell_calendar('booked', v_booking);$$, $$
+  perform studio.tell_calendar('booked', v_booking);
+  perform studio.audit('book', p_user_id, booking_id, p_slot_id, v_deposit.id,
+    jsonb_build_object('deposit_remaining', v_deposit.deposit_remaining, 'booking_status', null),
+    jsonb_build_object('deposit_remaining', deposit_remaining, 'booking_status', 'confirmed'));
+$$);

@@ -1,0 +1,6 @@
+-- id: deposits-hidden-from-staff
+-- family: row-level policy too narrow
+-- symptom: the front desk does not see what a member has left
+-- invariants: I8
+-- priority: P0
+alter policy own_or_staff on public.pilates_deposits using (user_id = (select studio.caller()));
