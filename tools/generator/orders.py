@@ -11,7 +11,9 @@ from acceptance.model import Operation
 from tools.generator.matrix import FACTORS, FILE, Action, Matrix, Row
 from tools.generator.story import ASKS, OF_THE_STUDIO
 
-CATEGORY = "concurrency"
+CATEGORY = "order"
+SETTINGS = {"priority": "p0"}
+BELONGS_TO = "concurrency"  # the category of the matrix that brings them along
 OTHERS = "all other members book the class at once"
 
 
@@ -40,27 +42,28 @@ def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
 
 def _orders(first: str, second: str, stops: int) -> list[str]:
     """List the orders of two calls; where both are alike, one of each two that differ by the names only."""
-    one, other = _actor(first), _actor(second)
+    one, other = actor(first), actor(second)
     if one == other:
         other = f"{other} 2"
-    lines = schedule.orders(one, other, {one: _gates(first), other: _gates(second)}, stops)
+    lines = schedule.orders(one, other, {one: gates(first), other: gates(second)}, stops)
     return [line for line in lines if line.startswith(f"{one} ->")] if first == second else lines
 
 
-def _actor(sentence: str) -> str:
+def actor(sentence: str) -> str:
+    """Name who makes a call, as a schedule does."""
     known = {
         "the member": "member",
         "the front desk": "front desk",
         "the studio": "studio",
         "all other members": "other-1",
     }
-    for words, actor in known.items():
+    for words, name in known.items():
         if sentence.startswith(words):
-            return actor
+            return name
     raise SuiteError(f"{FILE}: orders: nobody who could be stopped does {sentence!r}.")
 
 
-def _gates(sentence: str) -> tuple[str, ...]:
+def gates(sentence: str) -> tuple[str, ...]:
     """List where a call can be stopped: before each change that its operation cannot do without."""
     if match := OF_THE_STUDIO.fullmatch(sentence):
         return schedule.CHANGES[Operation.RESIZE if match[1] else Operation.SWITCH_OFF]

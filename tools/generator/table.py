@@ -67,7 +67,7 @@ def generate(
         records.append(_record(plan, f"T-{number:06d}", row, action, turns[action.name], rng, env))
         turns[action.name] += 1
     covered = coverage.measure(ordered, coverage.feasible(plan, actions))
-    stops = 0 if full or category not in (None, orders.CATEGORY) or count < FOR_ORDERS[1] else 1
+    stops = 0 if full or category not in (None, orders.BELONGS_TO) or count < FOR_ORDERS[1] else 1
     stops = 2 if stops and count >= FOR_ORDERS[2] else stops
     chosen = []
     for number in (1, 2):
@@ -129,7 +129,7 @@ def _record(
         "trace_id": _uuid(rng),
         "env": env,
         "category": action.category,
-        "priority": plan.categories[action.category]["priority"].upper(),
+        "priority": plan.categories.get(action.category, orders.SETTINGS)["priority"].upper(),
         "user": {
             "user_id": _uuid(rng),
             "profile": row["user"],
