@@ -46,6 +46,7 @@ STOP_SECONDS = 60
 CONNECT_SECONDS = 60
 MOST_SHOWN = 3  # of each invariant
 JUDGED = (("accepted", 10), ("refused", 9), ("unknown", 9))
+STOPS = {signal.SIGINT, signal.SIGTERM}
 LOCAL = "127.0.0.1"
 LOCUST_PORT = 5557
 AUDIT = """select coalesce(json_agg(a order by a.id), '[]')::text
@@ -267,6 +268,7 @@ def _start(
 def _arrange(die: Callable[[], None] | None) -> Callable[[], None]:
     def arrange() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job has it ignored
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # held back while we were being started
         if die is not None:
             die()
 
@@ -276,7 +278,7 @@ def _arrange(die: Callable[[], None] | None) -> Callable[[], None]:
 @contextmanager
 def _signals_wait():
     """Hold back Ctrl-C while processes are started, so that none is started and then forgotten."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
     finally:

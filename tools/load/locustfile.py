@@ -23,7 +23,7 @@ import requests
 from gevent.event import Event
 from locust import User, events, task
 from locust.env import Environment
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_STOPPING, LocalRunner, MasterRunner, WorkerRunner
 
 from acceptance import environment
 from acceptance.client import TOKEN_SECONDS, Caller, Outcome, Reply, Request, call, token
@@ -58,15 +58,18 @@ class RequestFailedError(Exception):
 class Answers:
     """Keeps what was answered: in a file, or until the next report to the master."""
 
+    _file: BinaryIO | None
+
     def __init__(self, path: Path | None):
-        self._file: BinaryIO | None = path.open("ab", buffering=0) if path else None
+        self._path, self._file = path, None
         self._pending: list[dict[str, Any]] = []
 
     def keep(self, record: dict[str, Any]) -> None:
         """Keep one answer; in a file it survives the end of this process, however sudden."""
-        if self._file is None:
+        if self._path is None:
             self._pending.append(record)
         else:
+            self._file = self._file or self._path.open("ab", buffering=0)
             self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def take(self) -> list[dict[str, Any]]:
@@ -87,6 +90,7 @@ class Process:
         self.answers = Answers(self.folder / "answers" / f"{told['name']}.jsonl" if self.folder else None)
         self.ready = Event()
         self.index = 0
+        self.stopped = False
         self._users = 0
 
     def set_plan(self, document: dict[str, Any]) -> None:
@@ -124,6 +128,12 @@ def begin(environment: Environment, runner: LocalRunner | MasterRunner | WorkerR
         environment.events.test_stopping.add_listener(keeper.wait_for_last_reports)
 
 
+@events.test_stop.add_listener
+def note_the_end(**_: Any) -> None:
+    """Note that no user of this process will act any more."""
+    shared.stopped = True
+
+
 @events.quit.add_listener
 def write_the_rest(**_: Any) -> None:
     """Let Locust's CSV writer see the last requests; by itself it ends with what it wrote up to a second ago."""
@@ -139,7 +149,7 @@ def _take_plan(runner: WorkerRunner, document: dict[str, Any]) -> None:
 def _report(data: dict[str, Any], **_: Any) -> None:
     data["answers"] = shared.answers.take()
     data["in_file"] = shared.folder is not None
-    data["last"] = data.get("user_count") == 0
+    data["last"] = shared.stopped
 
 
 class Keeper:
@@ -162,8 +172,8 @@ class Keeper:
 
     def wait_for_last_reports(self, **_: Any) -> None:
         """Let the workers bring their users' tasks to an end and report; Locust itself would wait half a second."""
-        waiting = {client.id for client in self._runner.clients.all}
-        self._last.clear()
+        waiting = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+        self._runner.update_state(STATE_STOPPING)  # or it would give the users of a worker that ends to the others
         self._runner.send_message("quit")
         until = time.monotonic() + LAST_REPORTS_SECONDS
         while waiting - self._last and time.monotonic() < until:
