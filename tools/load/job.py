@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -20,16 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from rich.console import Console
 
 from acceptance import environment, rows, snapshot
 from acceptance.bench import read_operations, run_digits
-from acceptance.client import Outcome
-from acceptance.datafiles import ROOT
+from acceptance.client import Caller, Outcome, Request, call, token
+from acceptance.datafiles import ROOT, devices
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
-from acceptance.invariants import Breach
+from acceptance.invariants import Breach, Facts, View, check
+from acceptance.network import Network
 from tools import verify
 from tools.load import checking, scene
 from tools.load.scene import Plan, Scene, Traffic
@@ -44,6 +47,8 @@ SHOWN_SECONDS = 2.0
 LAST_TASK_SECONDS = 10  # a user may bring its task to an end
 STOP_SECONDS = 60
 CONNECT_SECONDS = 60
+SETTLE_SECONDS = 10
+MOST_LOOKING = 50
 MOST_SHOWN = 3  # of each invariant
 JUDGED = (("accepted", 10), ("refused", 9), ("unknown", 9))
 STOPS = {signal.SIGINT, signal.SIGTERM}
@@ -351,9 +356,11 @@ def _conclude(
     if ran.trouble:
         complete = False
     with console.status("Checking every class ..."):
-        after = _after(connection, catalogue, made)
+        settled = all(answer["outcome"] != Outcome.UNKNOWN for answer in answers)
+        after = _after(connection, catalogue, made, settled)
         load = checking.Load(after, answers, made.credited, made.peak, made.names, complete)
         breaches, balance = checking.judge(load)
+        breaches += _seen_by_members(target, made, after)
         second = _second_opinion(target, made, after)
     breaches += [breach for breach in second if breach.invariant not in {known.invariant for known in breaches}]
     breaches.sort(key=lambda breach: breach.severity)
@@ -399,8 +406,18 @@ def _answers(place: Path, expected: int) -> tuple[list[dict[str, Any]], bool]:
     return answers, last >= expected
 
 
-def _after(connection: Connection, catalogue: rows.Catalogue, made: Scene) -> snapshot.Snapshot:
-    """Read all rows of the load at one instant."""
+def _after(connection: Connection, catalogue: rows.Catalogue, made: Scene, settled: bool) -> snapshot.Snapshot:
+    """Read all rows of the load at one instant; where a request may still be under way, once they stay the same."""
+    after = _read(connection, catalogue, made)
+    until = time.monotonic() + SETTLE_SECONDS
+    while not settled and time.monotonic() < until:
+        time.sleep(TICK_SECONDS)
+        before, after = after, _read(connection, catalogue, made)
+        settled = before.rows() == after.rows()
+    return after
+
+
+def _read(connection: Connection, catalogue: rows.Catalogue, made: Scene) -> snapshot.Snapshot:
     with connection.cursor() as cursor:
         cursor.execute("begin isolation level repeatable read read only")
         try:
@@ -411,6 +428,28 @@ def _after(connection: Connection, catalogue: rows.Catalogue, made: Scene) -> sn
         finally:
             cursor.execute("commit")
     return after
+
+
+def _seen_by_members(target: Target, made: Scene, after: snapshot.Snapshot) -> list[Breach]:
+    """Let some members look, with their own tokens, and compare what they are shown with the rows."""
+    chance = random.Random(made.plan.seed)  # noqa: S311 - reproducible on purpose
+    chosen = chance.sample(made.plan.members, min(MOST_LOOKING, len(made.plan.members)))
+    breaches: list[Breach] = []
+    with requests.Session() as session:
+        session.trust_env = target.lease is None
+        for user_id in chosen:
+            device, zone = devices()["api"], target.environment.zone
+            caller = Caller(made.names[user_id], "user", user_id, device, zone, token(target, user_id))
+            views = []
+            for table in ("pilates_bookings", "pilates_deposits"):
+                request = Request("GET", f"/{table}", caller, params={"user_id": f"eq.{user_id}"})
+                network = Network(chance)
+                reply = call(session, target, request, trace_id="load", test_id="LOAD", network=network)
+                shown = reply.body if reply.outcome is Outcome.ACCEPTED else None
+                views.append(View(caller.name, table, True, shown))
+            facts = Facts(after, after, [], {}, {user_id: "the member"}, {}, views=views)
+            breaches += check(facts, "I8")
+    return breaches
 
 
 def _second_opinion(target: Target, made: Scene, after: snapshot.Snapshot) -> list[Breach]:

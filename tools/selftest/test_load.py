@@ -119,6 +119,7 @@ def test_sound_studio_is_clean(
     [
         ("book-without-booking", ["is booked, but there is no such booking", "classes lost"]),
         ("book-without-lock", ["has 4 places, but", "overbooked"]),
+        ("own-bookings-hidden", ["everyone sees what is theirs", "does not see"]),
     ],
 )
 def test_broken_studio_is_found_out(call: Call, mutant: str, words: list[str]) -> None:
