@@ -7,7 +7,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,6 +20,7 @@ COULD_NOT_RUN = 2
 INTERRUPTED = 130  # Typer's own for Ctrl-C
 MOST_CASES = 20_000
 MOST_WORKERS = 200
+MOST_USERS = 20_000
 DEFAULT_COUNT = 1247
 DEFAULT_SEED = 20251024
 
@@ -101,6 +102,81 @@ def run(
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
     wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()))
     raise typer.Exit(job.run(wanted, Console()))
+
+
+@app.command(
+    epilog=examples(
+        "load",
+        "load --users 200 --time 5m --workers 4",
+        "load --traffic rush --overlay tools/mutants/book-without-lock.sql",
+        "load --env staging --expect-workers 2",
+        "load --env staging --worker --master-host 10.0.0.5",
+    )
+)
+def load(
+    env: Env = "embedded",
+    users: Annotated[int, typer.Option(min=1, max=MOST_USERS, metavar="N", help="Users at the same time.")] = 50,
+    spawn_rate: Annotated[
+        float | None,
+        typer.Option(min=0.1, metavar="N", help="Users that join each second.", show_default="half of them"),
+    ] = None,
+    time: Annotated[str, typer.Option(metavar="30s", help="How long; 0 runs until Ctrl-C.")] = "30s",
+    members: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_USERS, metavar="N", show_default="4 for 5 users", help="Members to make."),
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, max=2000, metavar="N", help="Classes of the week to make.")] = 35,
+    traffic: Annotated[
+        Literal["day", "week", "rush"],
+        typer.Option(help="A week's mixed traffic, a rush on classes with 4 places, or a day that has both."),
+    ] = "day",
+    think: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Mean time a user thinks; 0 is all it can.")
+    ] = 0.5,
+    workers: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, metavar="N", help="Worker processes on this machine.")
+    ] = 0,
+    expect_workers: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, metavar="N", help="Wait for so many workers of other machines.")
+    ] = 0,
+    worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master on another machine.")] = False,
+    master_host: Annotated[str, typer.Option(metavar="HOST", help="Where the master is, for --worker.")] = "127.0.0.1",
+    master_port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="PORT", help="Where the master listens for other machines.")
+    ] = 5557,
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Show Locust's page on this port meanwhile.")
+    ] = 0,
+    seed: Seed = DEFAULT_SEED,
+    overlay: Overlay = None,
+) -> None:
+    """Put many users on a system at once, on one machine or many, and check every class afterwards.
+
+    Exit codes: 0 clean, 1 classes lost or given away, data wrong or requests failed, 2 could not run.
+    """
+    from tools.load import job
+    from tools.load.scene import Traffic
+
+    if worker and (workers or expect_workers):
+        raise SuiteError("--worker serves another machine's load; it does not go with --workers or --expect-workers.")
+    wish = job.Wish(
+        env=env,
+        users=users,
+        spawn_rate=spawn_rate or max(1.0, users / 2),
+        seconds=job.seconds_of(time),
+        members=members or max(1, users * 4 // 5),
+        classes=classes,
+        traffic=Traffic(traffic),
+        think=think,
+        workers=workers,
+        expect_workers=expect_workers,
+        master_host=master_host,
+        master_port=master_port,
+        web_port=web_port,
+        seed=seed,
+        overlays=tuple(overlay or ()),
+    )
+    raise typer.Exit((job.work if worker else job.run)(wish, Console()))
 
 
 @app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))

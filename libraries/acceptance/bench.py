@@ -55,18 +55,8 @@ class Bench:
         with self.connection.cursor() as cursor:
             cursor.execute("set time zone 'UTC'")
         self.catalogue = rows.read_catalogue(self.connection)
-        self.operations = self._read_operations()
+        self.operations = OF_THE_SCHEDULE | read_operations(self.connection, self.target.environment.functions)
         self.evidence = Evidence(self.folder)
-
-    def _read_operations(self) -> frozenset[Operation]:
-        functions = self.target.environment.functions
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
-                (list(functions.values()),),
-            )
-            there = {name for (name,) in cursor.fetchall()}
-        return OF_THE_SCHEDULE | {operation for operation, name in functions.items() if name in there}
 
     def use_instruments(self) -> None:
         """Install the instruments if need be, once per process.
@@ -138,6 +128,17 @@ def open_database(target: Target) -> Connection:
     with connection.cursor() as cursor:
         cursor.execute("set time zone 'UTC'")
     return connection
+
+
+def read_operations(connection: Connection, functions: dict[Operation, str]) -> frozenset[Operation]:
+    """Look in the database's catalogue which operations the target has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
+            (list(functions.values()),),
+        )
+        there = {name for (name,) in cursor.fetchall()}
+    return frozenset(operation for operation, name in functions.items() if name in there)
 
 
 def run_digits(name: str) -> str:

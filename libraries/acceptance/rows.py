@@ -72,6 +72,13 @@ def user(user_id: str, role: str, name: str) -> tuple[str, dict[str, Any]]:
     return "user_profiles", {"user_id": user_id, "email": email, "role": role, "full_name": name}
 
 
+def slot(slot_id: str, start: datetime, capacity: int, attempt: int = 0) -> tuple[str, dict[str, Any]]:
+    """Make the row of a class that starts within the minute from ``start``; each attempt at another microsecond."""
+    exact = start + timedelta(microseconds=_spread(slot_id, attempt))
+    row = {"id": slot_id, **_slot_times(exact), "max_capacity": capacity, "is_active": True}
+    return "pilates_schedule_slots", row
+
+
 def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """Insert rows in the order given, in one round trip and one transaction.
 
@@ -99,13 +106,11 @@ def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, star
         SuiteError: when every try met a class that is there already.
     """
     for attempt in range(TRIES):
-        exact = start + timedelta(microseconds=_spread(slot_id, attempt))
-        row = {"id": slot_id, **_slot_times(exact), "max_capacity": capacity, "is_active": True}
         try:
-            insert(connection, catalogue, [("pilates_schedule_slots", row)])
+            insert(connection, catalogue, [slot(slot_id, start, capacity, attempt)])
         except psycopg2.errors.UniqueViolation:
             continue
-        return exact
+        return start + timedelta(microseconds=_spread(slot_id, attempt))
     raise SuiteError(f"no free start time was found near {start} in {TRIES} tries.")
 
 

@@ -16,14 +16,21 @@ LATEST = "latest"
 RECORD = "run.json"
 TABLE = "cases.json"
 OUTPUT = "output.xml"
+LOAD = "load/load.json"
 SHOWN = 5
 
 
-def create() -> Path:
-    """Make a new run's folder, named after the present instant, and point ``latest`` at it."""
+def create(*, latest: bool = True) -> Path:
+    """Make a new run's folder, named after the present instant.
+
+    Args:
+        latest: whether ``latest`` points at it from now on; not for a load, which has no cases to report or replay.
+    """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     folder = RESULTS / name
     folder.mkdir(parents=True)
+    if not latest:
+        return folder
     link = RESULTS / f".{LATEST}-{name}"
     link.symlink_to(name)
     os.replace(link, RESULTS / LATEST)  # at once: there is always a latest
@@ -50,9 +57,10 @@ def runs() -> list[Path]:
 
 
 def remove_old() -> list[Path]:
-    """Remove the folders of all runs but the one that ``latest`` points at."""
+    """Remove the folders of all runs but the one that ``latest`` points at, and of all loads but the newest."""
     kept = (RESULTS / LATEST).resolve()
     old = [folder for folder in runs() if folder.resolve() != kept]
+    old += sorted(RESULTS / record.parts[-3] for record in RESULTS.glob(f"*/{LOAD}"))[:-1]
     for folder in old:
         shutil.rmtree(folder)
     return old

@@ -1,0 +1,417 @@
+"""What Locust runs: members on their phones and the front desk, each with a token and an idempotency key per request.
+
+Started by ``pilates.py load`` in processes of its own, since Locust's gevent changes Python's sockets for good. How to
+reach the studio comes by the environment (``PILATES_LOAD``), never on a command line. Each answer to a change becomes
+one JSON line: in a file on the coordinator's machine, in the reports to the master on any other.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import gevent
+import locust.stats
+import orjson
+import requests
+from gevent.event import Event
+from locust import User, events, task
+from locust.env import Environment
+from locust.runners import STATE_MISSING, STATE_STOPPING, LocalRunner, MasterRunner, WorkerRunner
+
+from acceptance import environment
+from acceptance.client import TOKEN_SECONDS, Caller, Outcome, Reply, Request, call, token
+from acceptance.datafiles import devices
+from acceptance.environment import Target
+from acceptance.model import Operation, Refusal
+from acceptance.network import Network
+from acceptance.rows import OCCUPANCY
+from tools.load.scene import Plan, Traffic
+
+PHONES = ("android", "ios", "web-chrome", "web-firefox", "web-safari")
+DESK_DEVICE = "web-chrome"
+WAVE_SECONDS = {Traffic.DAY: 4.0, Traffic.RUSH: 1.0}
+LEAD_SECONDS = 0.5  # who would act this shortly before a popular class opens waits for it
+REPEATED = 0.1
+MOST_CREDITED = 5
+PLAN_SECONDS = 30
+LAST_REPORTS_SECONDS = 40
+TEST_ID = "LOAD"
+# A busy studio refuses like this; any other refusal is a defect, of the studio or of this file.
+EXPECTED = {Refusal.ALREADY_BOOKED, Refusal.FULL, Refusal.NO_CLASSES, Refusal.NOT_CONFIRMED}
+
+locust.stats.CSV_STATS_INTERVAL_SEC = 0.5  # the coordinator shows the progress from it
+locust.stats.CSV_STATS_FLUSH_INTERVAL_SEC = 0
+locust.stats.PERCENTILES_TO_REPORT = [0.5, 0.95, 0.99, 1.0]
+
+
+class RequestFailedError(Exception):
+    """A request that got no answer, or one that a sound studio does not give; Locust counts it as a failure."""
+
+
+class Answers:
+    """Keeps what was answered: in a file, or until the next report to the master."""
+
+    _file: BinaryIO | None
+
+    def __init__(self, path: Path | None):
+        self._path, self._file = path, None
+        self._pending: list[dict[str, Any]] = []
+
+    def keep(self, record: dict[str, Any]) -> None:
+        """Keep one answer; in a file it survives the end of this process, however sudden."""
+        if self._path is None:
+            self._pending.append(record)
+        else:
+            self._file = self._file or self._path.open("ab", buffering=0)
+            self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
+    def take(self) -> list[dict[str, Any]]:
+        """Hand out what the master does not have yet."""
+        taken, self._pending = self._pending, []
+        return taken
+
+
+class Process:
+    """What the users of one process share."""
+
+    def __init__(self) -> None:
+        told = orjson.loads(os.environ["PILATES_LOAD"])
+        chosen = environment.load(told["environment"])
+        self.target = Target(chosen, told["api_url"], "", told["jwt_secret"], told["api_key"])
+        self.use_proxies: bool = told["use_proxies"]
+        self.folder = Path(told["folder"]) if told["folder"] else None
+        self.answers = Answers(self.folder / "answers" / f"{told['name']}.jsonl" if self.folder else None)
+        self.ready = Event()
+        self.index = 0
+        self.stopped = False
+        self._users = 0
+
+    def set_plan(self, document: dict[str, Any]) -> None:
+        """Take the plan in; the users wait for it."""
+        self.plan = Plan(**{**document, "traffic": Traffic(document["traffic"])})
+        if self.plan.environment != self.target.environment.name:
+            raise SystemExit(f"the master tests {self.plan.environment}, this worker was started with another --env.")
+        self.ready.set()
+
+    def next_number(self) -> int:
+        """Number the users of all workers."""
+        self._users += 1
+        return (self._users - 1) * self.plan.workers + self.index
+
+
+shared = Process()
+
+
+@events.init.add_listener
+def begin(environment: Environment, runner: LocalRunner | MasterRunner | WorkerRunner, **_: Any) -> None:
+    """Get the plan to where the users are, and the answers to where the plan is."""
+    if isinstance(runner, WorkerRunner):
+        runner.register_message("plan", lambda msg, **_: _take_plan(runner, msg.data))
+        runner.send_message("plan wanted")
+        environment.events.report_to_master.add_listener(_report)
+    else:
+        shared.set_plan(orjson.loads((shared.folder / "plan.json").read_bytes()))
+    if isinstance(runner, MasterRunner):
+        runner.register_message(
+            "plan wanted",
+            lambda msg, **_: runner.send_message("plan", orjson.loads(orjson.dumps(shared.plan)), msg.node_id),
+        )
+        keeper = Keeper(runner)
+        environment.events.worker_report.add_listener(keeper.keep)
+        environment.events.test_stopping.add_listener(keeper.wait_for_last_reports)
+
+
+@events.test_stop.add_listener
+def note_the_end(**_: Any) -> None:
+    """Note that no user of this process will act any more."""
+    shared.stopped = True
+
+
+@events.quit.add_listener
+def write_the_rest(**_: Any) -> None:
+    """Let Locust's CSV writer see the last requests; by itself it ends with what it wrote up to a second ago."""
+    if shared.folder is not None:
+        gevent.sleep(2 * locust.stats.CSV_STATS_INTERVAL_SEC)
+
+
+def _take_plan(runner: WorkerRunner, document: dict[str, Any]) -> None:
+    shared.index = runner.worker_index
+    shared.set_plan(document)
+
+
+def _report(data: dict[str, Any], **_: Any) -> None:
+    data["answers"] = shared.answers.take()
+    data["in_file"] = shared.folder is not None
+    data["last"] = shared.stopped
+
+
+class Keeper:
+    """The master's side of the answers: writes down those of workers that cannot reach the run's folder."""
+
+    def __init__(self, runner: MasterRunner):
+        self._runner = runner
+        self._last: set[str] = set()
+
+    def keep(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        """Write the answers of one report; the last one is marked."""
+        if data["last"]:
+            self._last.add(client_id)
+        if data["in_file"]:
+            return
+        lines = [*data["answers"], {"last": True}] if data["last"] else data["answers"]
+        name = "".join(c if c.isalnum() else "-" for c in client_id)
+        with (shared.folder / "answers" / f"remote-{name}.jsonl").open("ab") as file:
+            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+
+    def wait_for_last_reports(self, **_: Any) -> None:
+        """Let the workers bring their users' tasks to an end and report; Locust itself would wait half a second."""
+        waiting = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+        self._runner.update_state(STATE_STOPPING)  # or it would give the users of a worker that ends to the others
+        self._runner.send_message("quit")
+        until = time.monotonic() + LAST_REPORTS_SECONDS
+        while waiting - self._last and time.monotonic() < until:
+            gevent.sleep(0.05)
+
+
+class Client(User):
+    """Somebody with a device. Two of them may be the same member: on the phone, and at the laptop."""
+
+    abstract = True
+    role = ""
+
+    def on_start(self) -> None:
+        """Sign in."""
+        if not shared.ready.wait(PLAN_SECONDS):
+            raise RequestFailedError("the master did not send the plan; has it the same version of this project?")
+        self.plan = shared.plan
+        self.number = shared.next_number()
+        self.random = random.Random(f"{self.plan.seed}/{self.number}")  # noqa: S311 - reproducible on purpose
+        self.session = requests.Session()
+        self.session.trust_env = shared.use_proxies
+        self.count, self.signed, self.wave = 0, 0.0, -1
+        self.caller = self.sign_in()
+
+    def on_stop(self) -> None:
+        """Close the connection."""
+        self.session.close()
+
+    def sign_in(self) -> Caller:
+        """Say who this is, still without a token."""
+        raise NotImplementedError
+
+    def wait_time(self) -> float:
+        """Think for a while: seconds, exponential, as arrivals are."""
+        return min(self.random.expovariate(1 / self.plan.think), 4 * self.plan.think) if self.plan.think else 0.0
+
+    def some_class(self) -> str:
+        """Choose a class as people do: a popular one more often."""
+        if self.random.random() < 0.3:
+            return self.random.choice(self.plan.popular)
+        return self.random.choice(self.plan.classes[self.random.choice(list(self.plan.classes))])
+
+    def read(self, name: str, path: str, params: dict[str, str]) -> list[dict[str, Any]]:
+        """Read rows; an empty list when it fails, which Locust is told."""
+        reply = self._send(name, Request("GET", path, self._signed_in(), params=params))
+        return reply.body if reply.outcome is Outcome.ACCEPTED and isinstance(reply.body, list) else []
+
+    def ask(self, operation: Operation, body: dict[str, Any], member: str, slot: str | None = None) -> Reply:
+        """Ask for a change; now and then the same request is sent once more."""
+        request = Request("POST", f"/rpc/{shared.target.environment.functions[operation]}", self._signed_in(), body)
+        request = replace(request, key=str(uuid.UUID(int=self.random.getrandbits(128), version=4)))
+        meant = {
+            "role": self.role,
+            "operation": operation,
+            "member": member,
+            "slot": slot,
+            "booking": body.get("p_booking_id"),
+        }
+        meant["classes"] = body.get("p_classes")
+        reply = self._send(operation, request, meant)
+        if reply.outcome is not Outcome.REFUSED and self.random.random() < REPEATED:
+            first = {"outcome": reply.outcome, "body": reply.body}
+            self._send(f"{operation} again", request, {**meant, "first": first})
+        return reply
+
+    def may(self, operation: Operation) -> bool:
+        """Say whether the target has an operation."""
+        return operation in self.plan.operations
+
+    def _signed_in(self) -> Caller:
+        if time.monotonic() - self.signed > TOKEN_SECONDS / 2 or not self.signed:
+            self.signed = time.monotonic()
+            self.caller = replace(self.caller, token=token(shared.target, self.caller.user_id))
+        return self.caller
+
+    def _send(self, name: str, request: Request, meant: dict[str, Any] | None = None) -> Reply:
+        self.count += 1
+        trace = f"load-{self.plan.run}-{self.number}-{self.count}"
+        reply = Reply(Outcome.UNKNOWN, message="stopped before the answer came")
+        try:
+            network = Network(self.random)
+            reply = call(self.session, shared.target, request, trace_id=trace, test_id=TEST_ID, network=network)
+        finally:
+            # Also when Locust ends this user in the middle of the request: it may or may not have happened.
+            if meant is not None:
+                shared.answers.keep(_record(request, reply, trace, meant))
+        self.environment.events.request.fire(
+            request_type=self.role,
+            name=name,
+            response_time=reply.latency_ms,
+            response_length=0,
+            context={},
+            exception=_failure(reply),
+        )
+        return reply
+
+
+def _record(request: Request, reply: Reply, trace: str, meant: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "at": reply.started,
+        "trace": trace,
+        "caller": request.caller.user_id,
+        "device": request.caller.device.name,
+        **meant,
+        "key": request.key,
+        "outcome": reply.outcome,
+        "status": reply.status,
+        "reason": reply.reason.name if reply.reason else None,
+        "message": reply.message,
+        "body": reply.body,
+        "ms": round(reply.latency_ms, 2),
+    }
+
+
+def _failure(reply: Reply) -> RequestFailedError | None:
+    if reply.outcome is Outcome.ACCEPTED or (reply.outcome is Outcome.REFUSED and reply.reason in EXPECTED):
+        return None
+    return RequestFailedError(reply.described())
+
+
+class Member(Client):
+    """A member: looks at the schedule, books, cancels, moves; and is there when a popular class opens."""
+
+    role = "member"
+    weight = 9
+
+    def sign_in(self) -> Caller:
+        """Be one of the members; where there are more users than members, several devices are one member."""
+        user_id = self.plan.members[self.number % len(self.plan.members)]
+        device = devices()[self.random.choice(PHONES)]
+        return Caller("member", "user", user_id, device, shared.target.environment.zone)
+
+    @task
+    def act(self) -> None:
+        """Do one thing."""
+        length = WAVE_SECONDS.get(self.plan.traffic)
+        if length is not None:
+            now = time.time()  # the same instant on all machines
+            wave = int(now // length) + 1
+            wait = wave * length - now
+            if self.plan.traffic is Traffic.RUSH or (wait < LEAD_SECONDS and wave != self.wave):
+                self.wave = wave
+                gevent.sleep(wait)
+                self.rush(self.plan.popular[wave % len(self.plan.popular)])
+                return
+        self.everyday()
+
+    def rush(self, slot: str) -> None:
+        """Be one of many who want the same few places; some who get one give it back soon."""
+        reply = self.book(slot)
+        if reply.outcome is Outcome.ACCEPTED and self.random.random() < 0.6:
+            self.cancel(reply.body["booking_id"], slot)
+
+    def everyday(self) -> None:
+        """Do what members do on any day, as often as they do it."""
+        (action,) = self.random.choices((self.look, self.reserve, self.give_back, self.move), (45, 30, 14, 11))
+        action()
+
+    def look(self) -> None:
+        """Look at the schedule of one day."""
+        day = self.random.choice(list(self.plan.classes))
+        self.read("schedule", f"/{OCCUPANCY}", {"date": f"eq.{day}", "order": "start_time"})
+
+    def reserve(self) -> None:
+        """Look at one class and book it; some do not wait for the answer of their first tap."""
+        slot = self.some_class()
+        self.read("class", f"/{OCCUPANCY}", {"slot_id": f"eq.{slot}"})
+        self.book(slot)
+
+    def mine(self) -> list[dict[str, Any]]:
+        """Look at what is booked."""
+        params = {"user_id": f"eq.{self.caller.user_id}", "status": "eq.confirmed", "select": "id,slot_id"}
+        return self.read("own bookings", "/pilates_bookings", params)
+
+    def give_back(self) -> None:
+        """Cancel a booking."""
+        if booked := self.mine():
+            one = self.random.choice(booked)
+            self.cancel(one["id"], one["slot_id"])
+
+    def move(self) -> None:
+        """Move a booking to another class."""
+        if self.may(Operation.RESCHEDULE) and (booked := self.mine()):
+            one, member = self.random.choice(booked), self.caller.user_id
+            slot = self.some_class()
+            body = {"p_booking_id": one["id"], "p_user_id": member, "p_new_slot_id": slot}
+            self.ask(Operation.RESCHEDULE, body, member, slot)
+
+    def book(self, slot: str) -> Reply:
+        """Book a class."""
+        member = self.caller.user_id
+        return self.ask(Operation.BOOK, {"p_user_id": member, "p_slot_id": slot}, member, slot)
+
+    def cancel(self, booking: str, slot: str) -> None:
+        """Cancel a booking that is known."""
+        member = self.caller.user_id
+        self.ask(Operation.CANCEL, {"p_booking_id": booking, "p_user_id": member}, member, slot)
+
+
+class FrontDesk(Client):
+    """The front desk: books for members, removes, sells classes, confirms who was there."""
+
+    role = "front desk"
+    weight = 1
+
+    def sign_in(self) -> Caller:
+        """Be the secretary."""
+        device = devices()[DESK_DEVICE]
+        return Caller("front desk", "secretary", self.plan.staff["secretary"], device, shared.target.environment.zone)
+
+    @task(30)
+    def book_for_a_member(self) -> None:
+        """Somebody rings up and wants a class."""
+        member, slot = self.random.choice(self.plan.members), self.some_class()
+        self.ask(Operation.BOOK, {"p_user_id": member, "p_slot_id": slot}, member, slot)
+
+    @task(20)
+    def sell(self) -> None:
+        """Sell classes."""
+        if self.may(Operation.CREDIT):
+            member = self.random.choice(self.plan.members)
+            classes = self.random.randint(1, MOST_CREDITED)
+            self.ask(Operation.CREDIT, {"p_user_id": member, "p_classes": classes}, member)
+
+    @task(20)
+    def remove(self) -> None:
+        """Take somebody out of a class."""
+        self._with_a_booking(
+            Operation.ADMIN_REMOVE, lambda one: {"p_booking_id": one["id"], "p_reason": "asked on the phone"}
+        )
+
+    @task(30)
+    def confirm(self) -> None:
+        """Confirm that somebody was there."""
+        self._with_a_booking(Operation.CONFIRM, lambda one: {"p_booking_id": one["id"], "p_user_id": one["user_id"]})
+
+    def _with_a_booking(self, operation: Operation, body: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        params = {"slot_id": f"eq.{self.some_class()}", "status": "eq.confirmed", "select": "id,user_id,slot_id"}
+        if self.may(operation) and (booked := self.read("who is booked", "/pilates_bookings", params)):
+            one = self.random.choice(booked)
+            self.ask(operation, body(one), one["user_id"], one["slot_id"])
