@@ -137,7 +137,13 @@ def load(
         int, typer.Option(min=0, max=MOST_WORKERS, metavar="N", help="Worker processes on this machine.")
     ] = 0,
     expect_workers: Annotated[
-        int, typer.Option(min=0, max=MOST_WORKERS, metavar="N", help="Wait for so many workers of other machines.")
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            metavar="N",
+            help="Wait for so many workers of other machines, on a network you trust.",
+        ),
     ] = 0,
     worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master on another machine.")] = False,
     master_host: Annotated[str, typer.Option(metavar="HOST", help="Where the master is, for --worker.")] = "127.0.0.1",
