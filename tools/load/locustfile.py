@@ -254,7 +254,7 @@ class Client(User):
         trace = f"load-{self.plan.run}-{self.number}-{self.count}"
         reply = Reply(Outcome.UNKNOWN, message="stopped before the answer came")
         try:
-            network = Network(self.random)
+            network = Network("", trace, 0)  # nothing disturbs a load but its own numbers
             reply = call(self.session, shared.target, request, trace_id=trace, test_id=TEST_ID, network=network)
         finally:
             # Also when Locust ends this user in the middle of the request: it may or may not have happened.
