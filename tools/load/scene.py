@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 from acceptance import rows
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
-from acceptance.model import Operation
+from acceptance.model import OF_THE_SCHEDULE, Operation
 from acceptance.times import start_of
 
 DAYS = 7
@@ -79,7 +79,8 @@ class Scene:
 
 def operations_missing(plan: Plan) -> list[str]:
     """Name what users would do, and the target cannot."""
-    return [name for name in Operation if name not in plan.operations and name is not Operation.EXPIRE]
+    used = set(Operation) - OF_THE_SCHEDULE - {Operation.EXPIRE}
+    return [name for name in Operation if name in used and name not in plan.operations]
 
 
 def make(
