@@ -43,6 +43,7 @@ LOST = (
     asyncpg.InternalClientError,
     OSError,
 )
+KEEP_ALIVE_SECONDS = 3600
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 
 # https://docs.postgrest.org/en/v14/references/errors.html: first exact codes, then classes of codes.
@@ -490,6 +491,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # A proxy that keeps connections open must never send on one that is just being closed for idleness.
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
