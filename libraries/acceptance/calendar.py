@@ -22,7 +22,7 @@ from acceptance.faults import Fault
 from acceptance.model import STANDING
 from acceptance.snapshot import Snapshot
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 10
 
@@ -110,6 +110,11 @@ def differences(after: Snapshot, entries: Iterable[Entry], given: frozenset[str]
         if event.get("delivered_at") is None and "delivered_at" in event:
             what = f"the booking {event['booking_id']} was {event['event']}"
             yield f"the calendar was not told that {what}: {_why(event)}."
+
+
+def is_settled(rows: Snapshot) -> bool:
+    """Tell whether everything was delivered, so that there is nothing left to wait for."""
+    return rows.outbox is not None and all(event.get("delivered_at", "unknown") for event in rows.outbox)
 
 
 def _why(event: dict[str, Any]) -> str:

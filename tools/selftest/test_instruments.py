@@ -20,6 +20,7 @@ from acceptance.embedded import Studio
 from acceptance.errors import SuiteError
 from acceptance.instruments import Stop
 from acceptance.schedule import END, Move, Scheduler
+from tools import cleanup
 
 TABLES = {
     "deposit": "pilates_deposits",
@@ -490,3 +491,14 @@ def test_a_strangers_schema_and_a_role_without_rights_are_told_of(url: str) -> N
     assert instruments.installed(place.own) is None
     instruments.install(place.own)
     place.own.close()
+
+
+def test_clean_removes_them(studio: Studio) -> None:
+    with contextlib.closing(psycopg2.connect(studio.database_url)) as connection:
+        connection.autocommit = True
+        instruments.install(connection)
+        assert "instruments: in use by a run just now; clean again after it" in list(cleanup.rows_of("embedded"))
+        instruments.release(connection)
+        assert "instruments: removed" in list(cleanup.rows_of("embedded"))
+        assert instruments.installed(connection) is None
+        assert not any("instruments" in line for line in cleanup.rows_of("embedded"))
