@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import permutations, product
 from threading import Condition
 from typing import Any
 
@@ -70,32 +70,23 @@ def read(line: str) -> list[Move]:
     return moves
 
 
-def orders(first: str, second: str, gates: Mapping[str, Sequence[str]], stops: int = 1) -> list[str]:
-    """List the schedules of two calls, simplest first.
+def orders(gates: Mapping[str, Sequence[str]], stops: int = 1) -> list[str]:
+    """List the schedules of some calls, simplest first.
 
     Args:
-        first: one actor.
-        second: the other.
-        gates: where each of them can be stopped.
-        stops: how many stops a schedule may have in all, 0 to 2.
+        gates: by actor, where the call can be stopped.
+        stops: how many stops a schedule has in all, 1 or 2.
 
     Returns:
-        One line each. With no stop: one after the other. With one: an actor waits at a gate while the other runs
-        through. With two: both wait at a gate, and end in either order.
+        One line each. With one stop, an actor waits at a gate while the others run through, one after the other. With
+        two, a second actor waits as well, and the first one ends before it; the rest run through in between.
     """
     lines: list[list[Move]] = []
-    pairs = ((first, second), (second, first))
-    if stops == 0:
-        lines = [[Move(a, END), Move(b, END)] for a, b in pairs]
-    elif stops == 1:
-        lines = [[Move(a, gate), Move(b, END), Move(a, END)] for a, b in pairs for gate in gates[a]]
-    elif stops == 2:
-        lines = [
-            [Move(a, one), Move(b, other), Move(last[0], END), Move(last[1], END)]
-            for a, b in pairs
-            for one, other in product(gates[a], gates[b])
-            for last in ((a, b),)
-        ]
+    for waiting in permutations(gates, stops):
+        others = [Move(actor, END) for actor in gates if actor not in waiting]
+        for points in product(*(gates[actor] for actor in waiting)):
+            stand = [Move(actor, point) for actor, point in zip(waiting, points, strict=True)]
+            lines.append([*stand, *others, *(Move(actor, END) for actor in waiting)])
     return [" | ".join(map(str, line)) for line in lines]
 
 

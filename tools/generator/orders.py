@@ -25,28 +25,31 @@ def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
         stops: how many stops an order has in all.
 
     Returns:
-        The row of each case and the action that is made of its two calls and the moves.
+        The row of each case and the action that is made of its calls and the moves.
     """
     rows = []
     for name, family in matrix.orders.items():
-        for first, second in combinations_with_replacement(family["calls"], 2):
-            if family.get("with", first) not in (first, second):
+        for calls in (*combinations_with_replacement(family["calls"], 2), *map(tuple, family.get("triples", ()))):
+            if family.get("with", calls[0]) not in calls:
                 continue
-            for line in _orders(first, second, stops):
-                title = f"{_short(first)} while {_short(second)}, {line.split(' | ')[0].replace(' -> ', ' held at ')}"
-                do = ((first, second, *line.split(" | ")),)
-                action = Action(f"order_{name}", CATEGORY, title, tuple(family["given"]), do)
+            for line in _orders(calls, stops):
+                met = " while ".join(map(_short, calls))
+                title = f"{met}, {line.split(' | ')[0].replace(' -> ', ' held at ')}"
+                action = Action(
+                    f"order_{name}", CATEGORY, title, tuple(family["given"]), ((*calls, *line.split(" | ")),)
+                )
                 rows.append((_row(matrix, family, len(rows)), action))
     return rows
 
 
-def _orders(first: str, second: str, stops: int) -> list[str]:
-    """List the orders of two calls; where both are alike, one of each two that differ by the names only."""
-    one, other = actor(first), actor(second)
-    if one == other:
-        other = f"{other} 2"
-    lines = schedule.orders(one, other, {one: gates(first), other: gates(second)}, stops)
-    return [line for line in lines if line.startswith(f"{one} ->")] if first == second else lines
+def _orders(calls: tuple[str, ...], stops: int) -> list[str]:
+    """List the orders of calls; where two are alike, one of each two that differ by the names only."""
+    met: dict[str, tuple[str, ...]] = {}
+    for call in calls:
+        name = actor(call)
+        met[f"{name} 2" if name in met else name] = gates(call)
+    lines = schedule.orders(met, stops)
+    return [line for line in lines if line.startswith(f"{actor(calls[0])} ->")] if len({*calls}) == 1 else lines
 
 
 def actor(sentence: str) -> str:

@@ -78,21 +78,23 @@ def test_every_order_is_among_the_cases_once(table: dict) -> None:
     """Count the orders from the families themselves: two calls, and where each of them can be stopped."""
     plan, expected = matrix.load(), set()
     for name, family in plan.orders.items():
-        for first, second in combinations_with_replacement(family["calls"], 2):
-            if family.get("with", first) in (first, second):
-                gates = [(first, gate) for gate in orders.gates(first)]
-                gates += [(second, gate) for gate in orders.gates(second)] if first != second else []
-                expected |= {(f"order_{name}", first, second, who, gate) for who, gate in gates}
+        for calls in (*combinations_with_replacement(family["calls"], 2), *map(tuple, family.get("triples", ()))):
+            if family.get("with", calls[0]) in calls:
+                gates = {(call, gate) for call in calls for gate in orders.gates(call)}
+                expected |= {(f"order_{name}", *calls, who, gate) for who, gate in gates}
     found = []
     for case in table["cases"]:
         if case["category"] == orders.CATEGORY:
             line = next(line for line in case["scenario"] if line.startswith("When at the same time"))
-            _, first, second, *moves = (part.removeprefix("...").strip() for part in line.split("\n"))
+            _, *parts = (part.removeprefix("...").strip() for part in line.split("\n"))
+            calls, moves = [p for p in parts if "->" not in p], [p for p in parts if "->" in p]
             actor, _, gate = moves[0].partition(" -> ")
-            who = first if actor == orders.actor(first) else second
-            found.append((case["action"], first, second, who, gate))
+            names = [orders.actor(call) for call in calls]
+            labels = [f"{name} 2" if name in names[:n] else name for n, name in enumerate(names)]
+            who = calls[labels.index(actor)]
+            found.append((case["action"], *calls, who, gate))
             assert case["schedule"] == " | ".join(moves)
-            assert [move.endswith("-> end") for move in moves] == [False, True, True]
+            assert [move.endswith("-> end") for move in moves] == [False] + [True] * len(calls)
     assert len(found) == len(set(found))
     assert set(found) == expected
 

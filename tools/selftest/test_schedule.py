@@ -28,12 +28,14 @@ def test_what_is_no_move_is_named(line: str) -> None:
 
 
 def test_the_orders_of_two_calls_are_listed_once_each() -> None:
-    none, one, two = (schedule.orders("anna", "eve", GATES, stops) for stops in (0, 1, 2))
-    assert none == ["anna -> end | eve -> end", "eve -> end | anna -> end"]
+    one, two = (schedule.orders(GATES, stops) for stops in (1, 2))
     assert one == [
         "anna -> deposit.update | eve -> end | anna -> end",
         "anna -> booking.insert | eve -> end | anna -> end",
         "eve -> booking.update | anna -> end | eve -> end",
+    ]
+    assert schedule.orders({"anna": ("commit",), "bob": (), "eve": ()}) == [
+        "anna -> commit | bob -> end | eve -> end | anna -> end"
     ]
     assert two == [
         "anna -> deposit.update | eve -> booking.update | anna -> end | eve -> end",
