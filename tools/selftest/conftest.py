@@ -15,6 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
+# Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
+OF_ONE_STUDIO = {"test_calendar", "test_cli", "test_crash", "test_instruments", "test_load", "test_random_lane"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
+    for item in items:
+        name = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("one studio" if name in OF_ONE_STUDIO else name))
+
+
 @pytest.fixture(scope="session")
 def studio() -> Iterator[embedded.Studio]:
     studio = embedded.attach(SUPERVISOR)
