@@ -183,10 +183,15 @@ class Network:
 
     def _control(self, session: requests.Session, method: str, **content: Any) -> dict[str, Any]:
         where = f"{self.url}/acceptance/network/{self.trace_id}"
-        try:
-            answer = session.request(method, where, timeout=CONTROL_SECONDS, **content)
-        except requests.RequestException as error:
-            raise SuiteError(f"{self.url}: the network proxy does not answer ({type(error).__name__}).") from None
+        for last in (False, False, True):
+            try:
+                answer = session.request(method, where, timeout=CONTROL_SECONDS, **content)
+                break
+            except requests.RequestException as error:
+                # A connection that the proxy was just closing is no silence; asking twice says nothing else.
+                if last or not isinstance(error, requests.ConnectionError):
+                    words = f"the network proxy does not answer ({type(error).__name__})"
+                    raise SuiteError(f"{self.url}: {words}.") from None
         # 404: it was started again and has forgotten everything; then nothing has fired.
         if not answer.ok and answer.status_code != requests.codes.not_found:
             raise SuiteError(f"{self.url}: the network proxy refuses the plan: {answer.text}")
