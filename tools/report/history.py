@@ -1,0 +1,52 @@
+"""Keeps the history over runs with robotframework-dashboard: ``results/dashboard.html``, which needs no network.
+
+It reads an output.xml without its keywords, a twentieth of the size: the history is about cases, and what went on
+inside of one stands in the run's own log.html.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from robot.api import ExecutionResult
+
+from tools.run import folder
+
+DASHBOARD = "dashboard.html"
+DATABASE = "history.db"
+TITLE = "Does it ever lose a class?"
+SECONDS = 60
+
+
+def add(where: Path) -> Path | None:
+    """Add a run to the history beside it and write its page; a run that is there already is not added twice.
+
+    Args:
+        where: the run's folder.
+
+    Returns:
+        The page's path; None where the run has no output.xml, or the page could not be made: a run's verdict never
+        depends on it.
+    """
+    output = where / folder.OUTPUT
+    if not output.is_file():
+        return None
+    results = where.resolve().parent
+    page = results / DASHBOARD
+    with tempfile.TemporaryDirectory() as place:
+        slim = Path(place) / folder.OUTPUT
+        ExecutionResult(output, include_keywords=False).save(slim)
+        command = [sys.executable, "-m", "robotframework_dashboard.main", "-o", str(slim)]
+        command += ["-d", str(results / DATABASE), "-n", str(page), "-t", TITLE, "--offlinedependencies"]
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command line
+                command, cwd=place, env=environment, capture_output=True, timeout=SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return None
+    return page if done.returncode == 0 and page.is_file() else None
