@@ -2,8 +2,8 @@
 
 Drawn by pygal: it makes small static SVG (10 to 30 kB a chart, in some 10 ms, no script, no font file), and takes CSS
 variables as colours, so that one drawing serves light and dark. Plotly or Vega would put 1 to 5 MB of script into
-each page; matplotlib's colours cannot follow the reader's, and it takes a second to load and 60 MB to install. Heat maps
-and the kill matrix are tables: a browser draws them best, they scroll on a phone, and a screen reader can read them.
+each page; matplotlib's colours cannot follow the reader's, and it takes a second to load and 60 MB to install. Heat
+maps and the kill matrix are tables: a browser draws them best, they scroll on a phone, a screen reader can read them.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ def latency(facts: Facts) -> str:
         height=90 + 52 * len(names),
         logarithmic=True,
         range=(1, top),
+        zero=1,  # where the bars of a logarithmic axis begin
+        legend_at_bottom_columns=len(SHARES),
+        margin_right=34,
+        margin_bottom=24,
         y_labels=[10**power for power in range(len(str(top)))],
         value_formatter=lambda value: f"{value:,.0f}",
         x_title="milliseconds",
@@ -92,11 +96,16 @@ def timeline(facts: Facts) -> list[str]:
 
 
 def _ended(ends: list[tuple[float, str]], step: int, buckets: int) -> str:
-    words = {"PASS": ("passed", "ok"), "FAIL": ("failed", "bad"), "SKIP": ("skipped", "skip"), "NOT RUN": ("not run", "soft")}
+    words = {
+        "PASS": ("passed", "ok"),
+        "FAIL": ("failed", "bad"),
+        "SKIP": ("skipped", "skip"),
+        "NOT RUN": ("not run", "soft"),
+    }
     shown = {status: words[status] for status in words if any(status == found for _, found in ends)}
     settings = _settings([colour for _, colour in shown.values()])
     chart = pygal.StackedBar(
-        **settings, height=260, spacing=2, title=f"Cases that ended, each {_span(step)}", **_times(step, buckets)
+        **settings, height=260, title=f"Cases that ended, each {_span(step)}", **_times(step, buckets)
     )
     for status, (name, _) in shown.items():
         counts = Counter(min(int(second // step), buckets - 1) for second, found in ends if found == status)
@@ -115,7 +124,6 @@ def _load(facts: Facts, began: datetime, step: int, buckets: int) -> str:
         **_settings(("bar", "warn")),
         height=240,
         show_dots=False,
-        stroke_style={"width": 2.5},
         title=f"Load of the machine ({cores} cores)",
         value_formatter=lambda value: f"{value:,.0f}%",
         range=(0, None),

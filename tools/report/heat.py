@@ -69,7 +69,7 @@ class Grid:
     @property
     def title(self) -> str:
         """The two factors in words."""
-        return f"{WORDS.get(self.down, self.down)} × {WORDS.get(self.across, self.across)}"
+        return f"{WORDS.get(self.down, self.down)} \u00d7 {WORDS.get(self.across, self.across)}"
 
 
 def grids(table: Mapping[str, Any], cases: list[Case]) -> dict[tuple[str, str], Grid]:

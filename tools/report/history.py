@@ -7,6 +7,7 @@ inside of one stands in the run's own log.html.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ DASHBOARD = "dashboard.html"
 DATABASE = "history.db"
 TITLE = "Does it ever lose a class?"
 SECONDS = 60
+GENERATED = re.compile(r'generated="[^"]*"')
 
 
 def add(where: Path) -> Path | None:
@@ -38,8 +40,8 @@ def add(where: Path) -> Path | None:
     results = where.resolve().parent
     page = results / DASHBOARD
     with tempfile.TemporaryDirectory() as place:
-        slim = Path(place) / folder.OUTPUT
-        ExecutionResult(output, include_keywords=False).save(slim)
+        slim = Path(place) / f"output_{where.resolve().name}.xml"  # the dashboard calls the run what follows "output_"
+        _slim(output, slim)
         command = [sys.executable, "-m", "robotframework_dashboard.main", "-o", str(slim)]
         command += ["-d", str(results / DATABASE), "-n", str(page), "-t", TITLE, "--offlinedependencies"]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
@@ -50,3 +52,12 @@ def add(where: Path) -> Path | None:
         except subprocess.TimeoutExpired:
             return None
     return page if done.returncode == 0 and page.is_file() else None
+
+
+def _slim(output: Path, slim: Path) -> None:
+    """Copy an output.xml without its keywords, but with its time: the dashboard knows a run by that."""
+    result = ExecutionResult(output, include_keywords=False)
+    result.save(slim)
+    if result.generation_time:
+        time = f'generated="{result.generation_time.isoformat(timespec="microseconds")}"'
+        slim.write_text(GENERATED.sub(time, slim.read_text(encoding="utf-8"), count=1), encoding="utf-8")

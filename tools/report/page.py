@@ -1,7 +1,7 @@
 """Writes final-report.html: the run on one page, for people who would rather look than read.
 
 One file that needs nothing else: no script, no network, no font; Jinja2 fills ``page.html.j2`` (everything that comes
-from a run is escaped), ``charts`` draws. Light and dark follow the reader's setting; tables too wide for a phone scroll.
+from a run is escaped), ``charts`` draws. Light and dark follow the reader's setting; wide tables scroll on a phone.
 """
 
 from __future__ import annotations

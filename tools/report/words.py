@@ -32,7 +32,9 @@ def verdict(facts: Facts) -> Verdict:
     """Say in a few words what came of a run."""
     counts, p0, judged = facts.results.counts, len(facts.results.p0), facts.results.judged
     if p0:
-        text = f"{_count(p0, 'case')} of {judged:,} lost a class, gave one away, or left data that contradict each other."
+        text = (
+            f"{_count(p0, 'case')} of {judged:,} lost a class, gave one away, or left data that contradict each other."
+        )
         return Verdict("bad", "Classes are lost", text)
     if counts["FAIL"]:
         text = f"{_count(counts['FAIL'], 'case')} of {judged:,} failed; no class was lost in them."
@@ -74,10 +76,12 @@ def power(facts: Facts) -> str:
     proof = facts.proof
     if proof is None or not proof.judged:
         return "How many defects the suite would have found has not been measured; the command prove does it."
-    total = proof.total
-    text = f"Of {total.mutants} defects put into the studio on purpose the suite found {total.killed}"
-    text += f"; of {len(proof.controls)} right systems of other make it called {len(proof.false_alarms)} wrong."
-    return text + f" A green run of the whole suite therefore excludes a defect like these with {total.confidence:.1%}."
+    total, wrong = proof.total, len(proof.false_alarms) or "none"
+    return (
+        f"Of {total.mutants} defects put into the studio on purpose the suite found {total.killed}; of"
+        f" {len(proof.controls)} right studios built in another way it called {wrong} wrong. A green run of the whole"
+        f" suite excludes a defect like these with at least {total.confidence:.1%} confidence."
+    )
 
 
 def figures(facts: Facts) -> Iterator[Figure]:
@@ -92,7 +96,7 @@ def figures(facts: Facts) -> Iterator[Figure]:
                 f"Failure rate of random programs, {level_words(level)} confidence",
                 f"< {failure_bound(k, n, level):.3%}",
                 f"p = BetaInv({level:.5g}; k + 1, n - k), k = {k} failed, n = {n:,} drawn{short}",
-                f"Were the rate higher, {k} or fewer failures in {n:,} draws would be seen at most {rest:.5g} of the time.",
+                f"Were the rate higher, {n:,} draws would bring {k} failures or fewer at most {rest:.5g} of the time.",
             )
     else:
         yield Figure(

@@ -43,12 +43,12 @@ def lines(reports: Reports) -> Iterator[str]:
         yield f"Runs:   {reports.dashboard}"
 
 
-def step_summary(where: Path) -> None:
+def step_summary(reports: Reports) -> None:
     """Append the text to the summary of a GitHub step, where there is one."""
     path = os.environ.get(SUMMARY)
     if not path:
         return
-    text = (where / markdown.FILE).read_bytes()
+    text = reports.text.read_bytes()
     if len(text) > MOST_BYTES:
         text = text[:MOST_BYTES].rpartition(b"\n")[0] + b"\n\nThe rest stands in the run's final-report.md.\n"
     with Path(path).open("ab") as file:

@@ -147,10 +147,10 @@ def _conclude(this: Run, console: Console) -> int:
     """Judge what was written, keep it, and say it."""
     pabot.tidy(this.folder, keep=bool(this.lost))
     this.write()
-    reports = writing.write(this.folder, this.results)
-    writing.step_summary(this.folder)
     for line in summary(this):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    reports = writing.write(this.folder, this.results)
+    writing.step_summary(reports)
     for line in writing.lines(reports):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return this.exit_code
