@@ -12,8 +12,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pygal
+from pygal.graph.graph import Graph
 from pygal.style import Style
 
 from tools.report.facts import Facts
@@ -80,7 +82,7 @@ def latency(facts: Facts) -> str:
     for share in SHARES:
         values = [max(percentile(facts.calls[name], share) or 1.0, 1.0) for name in names]
         chart.add(f"p{share * 100:.0f}", values)
-    return chart.render(is_unicode=True)
+    return _still(chart)
 
 
 def timeline(facts: Facts) -> list[str]:
@@ -110,7 +112,7 @@ def _ended(ends: list[tuple[float, str]], step: int, buckets: int) -> str:
     for status, (name, _) in shown.items():
         counts = Counter(min(int(second // step), buckets - 1) for second, found in ends if found == status)
         chart.add(name, [counts[number] or None for number in range(buckets)])
-    return chart.render(is_unicode=True)
+    return _still(chart)
 
 
 def _load(facts: Facts, began: datetime, step: int, buckets: int) -> str:
@@ -133,7 +135,20 @@ def _load(facts: Facts, began: datetime, step: int, buckets: int) -> str:
     for name, value in (("CPU busy", lambda s: s["cpu_percent"]), ("load per core", lambda s: 100 * s["load"] / cores)):
         means = [[value(sample) for sample in placed.get(number, ())] for number in range(buckets)]
         chart.add(name, [round(sum(found) / len(found), 1) if found else None for found in means])
-    return chart.render(is_unicode=True)
+    return _still(chart)
+
+
+def _still(chart: Graph) -> str:
+    """Render a chart without the settings that pygal leaves for its script, which is not there."""
+
+    def without_scripts(root: Any) -> Any:
+        for parent in list(root.iter()):
+            for child in [child for child in parent if str(child.tag).endswith("script")]:
+                parent.remove(child)
+        return root
+
+    chart.add_xml_filter(without_scripts)
+    return str(chart.render(is_unicode=True))
 
 
 def _times(step: int, buckets: int) -> dict[str, object]:

@@ -35,7 +35,7 @@ frame.onload = () => {{
   const bars = [...inner.querySelectorAll("svg .bar rect")].filter(bar => bar.getBoundingClientRect().width > 0);
   document.body.dataset.seen = JSON.stringify({{
     wide: root.scrollWidth, title: inner.querySelector("h1").innerText, bars: bars.length,
-    background: getComputedStyle(inner.body).backgroundColor, scripts: inner.scripts.length,
+    background: getComputedStyle(inner.body).backgroundColor, scripts: inner.querySelectorAll("script").length,
   }});
 }};
 frame.srcdoc = new TextDecoder().decode(Uint8Array.from(atob("{page}"), c => c.charCodeAt(0)));
