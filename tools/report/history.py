@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import orjson
 from robot.api import ExecutionResult
 
 from tools.run import folder
@@ -42,7 +43,7 @@ def add(where: Path) -> Path | None:
     with tempfile.TemporaryDirectory() as place:
         slim = Path(place) / f"output_{where.resolve().name}.xml"  # the dashboard calls the run what follows "output_"
         _slim(output, slim)
-        command = [sys.executable, "-m", "robotframework_dashboard.main", "-o", str(slim)]
+        command = [sys.executable, "-m", "robotframework_dashboard.main", "-o", ":".join([str(slim), *_tags(where)])]
         command += ["-d", str(results / DATABASE), "-n", str(page), "-t", TITLE, "--offlinedependencies"]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
         try:
@@ -52,6 +53,16 @@ def add(where: Path) -> Path | None:
         except subprocess.TimeoutExpired:
             return None
     return page if done.returncode == 0 and page.is_file() else None
+
+
+def _tags(where: Path) -> list[str]:
+    """Name the environment and the overlays, so that the history of one system can be looked at alone."""
+    path = where / folder.RECORD
+    if not path.is_file():
+        return []
+    record = orjson.loads(path.read_bytes())
+    overlays = [Path(overlay).stem for overlay in record["arguments"]["overlays"]]
+    return [re.sub(r"[^\w.-]", "-", name) for name in (record["environment"]["name"], *overlays)]
 
 
 def _slim(output: Path, slim: Path) -> None:

@@ -109,7 +109,7 @@ def figures(facts: Facts) -> Iterator[Figure]:
     for name, count in facts.coverage.items():
         share = count["covered"] / count["possible"] if count["possible"] else 1.0
         meaning = (
-            "So many of the ways in which one call can overtake another at a stop were run."
+            "So many of the ways in which one call can overtake another at a stop are among the cases."
             if name.startswith("orders")
             else f"So many of all possible {name} of levels meet in at least one generated case."
         )
