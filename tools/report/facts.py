@@ -15,6 +15,8 @@ from tools.report.figures import percentile
 from tools.report.results import Results, read
 from tools.run import folder, machine, reruns
 
+SUITE = 1_247  # cases; fewer leave combinations and orders out
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -41,6 +43,13 @@ class Facts:
     def missing(self) -> int:
         """The cases of which nothing is known."""
         return self.results.counts["NOT RUN"] + self.record["counts"]["lost"]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole suite ran: every category, and enough cases to meet every combination."""
+        arguments = self.record["arguments"]
+        part = arguments.get("priority") or arguments.get("category") or arguments.get("full")
+        return not part and arguments.get("count", 0) >= SUITE
 
     @property
     def flakiness(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,18 +92,25 @@ def find_proof(where: Path) -> Proof | None:
     """Read ``prove.json`` from a run's folder or, as it speaks about the suite, the newest one of the runs beside it.
 
     Raises:
-        SuiteError: when it is malformed.
+        SuiteError: when the run's own is malformed.
     """
-    beside = sorted(where.resolve().parent.glob(f"[0-9]*/{PROOF}"), reverse=True)
-    path = next((path for path in (where / PROOF, *beside) if path.is_file()), None)
-    if path is None:
-        return None
+    if (where / PROOF).is_file():
+        return _proof(where / PROOF)
+    for path in sorted(where.resolve().parent.glob(f"[0-9]*/{PROOF}"), reverse=True):
+        # Another run may be writing its own at this moment; this run's report does not fail for that.
+        with suppress(SuiteError):
+            return _proof(path)
+    return None
+
+
+def _proof(path: Path) -> Proof:
     found = _load(path)
     try:
         proof = Proof(path.resolve().parent.name, found["mutants"], found.get("controls", []))
         for mutant in proof.mutants:
             mutant["invariants"] = list(mutant.get("invariants") or [])
             mutant["id"], mutant["family"], mutant["verdict"]
+        [control["verdict"] for control in proof.controls]
     except (KeyError, TypeError) as error:
         raise SuiteError(f"{path}: is not what prove writes: {error!r}.") from None
     return proof

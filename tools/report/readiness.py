@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.report.facts import Facts
+from tools.report.facts import SUITE, Facts
 
-SUITE = 1_247  # cases; fewer leave combinations and orders out
 MOST_FLAKY = 0.01  # the seed's target
 
 
@@ -23,7 +22,7 @@ def conditions(facts: Facts) -> list[Condition]:
     """List the conditions in the order in which a reader asks for them."""
     counts, arguments = facts.results.counts, facts.record["arguments"]
     p0, failed = len(facts.results.p0), counts["FAIL"]
-    whole = not arguments.get("priority") and not arguments.get("category") and arguments.get("count", 0) >= SUITE
+    whole = facts.is_whole
     overlays = arguments.get("overlays") or []
     missed = [measure.name for measure in facts.performance if measure.verdict not in ("target met", "acceptable")]
     return [

@@ -80,7 +80,8 @@ def power(facts: Facts) -> str:
     return (
         f"Of {total.mutants} defects put into the studio on purpose the suite found {total.killed}; of"
         f" {len(proof.controls)} right studios built in another way it called {wrong} wrong. A green run of the whole"
-        f" suite excludes a defect like these with at least {total.confidence:.1%} confidence."
+        f" suite excludes a defect like these with at least {total.confidence:.1%} confidence"
+        + ("." if facts.is_whole else "; this run was a part of it.")
     )
 
 

@@ -186,6 +186,17 @@ def test_malformed_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
         gathered(tmp_path, case("T-1 a"))
 
 
+def test_half_written_proof_of_another_run_is_passed_over(tmp_path: Path) -> None:
+    for name, content in (("20260101T", proven()), ("20260102T", b"{"), ("20260103T", b"")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / proof.PROOF).write_bytes(content)
+    (tmp_path / "20260103T" / proof.PROOF).unlink()
+    found = gathered(tmp_path / "20260103T", case("T-1 a"))
+    assert found.proof is not None
+    assert found.proof.run == "20260101T"
+    assert words.power(found).endswith("this run was a part of it.")
+
+
 def test_equivalent_mutants_are_not_counted(tmp_path: Path) -> None:
     (tmp_path / proof.PROOF).write_bytes(proven())
     found = gathered(tmp_path, case("T-1 a")).proof
