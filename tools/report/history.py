@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 from robot.api import ExecutionResult
 
+from acceptance.errors import SuiteError
 from tools.run import folder
 
 DASHBOARD = "dashboard.html"
@@ -32,8 +33,10 @@ def add(where: Path) -> Path | None:
         where: the run's folder.
 
     Returns:
-        The page's path; None where the run has no output.xml, or the page could not be made: a run's verdict never
-        depends on it.
+        The page's path; None where the run has no output.xml.
+
+    Raises:
+        SuiteError: when the page could not be made.
     """
     output = where / folder.OUTPUT
     if not output.is_file():
@@ -51,8 +54,11 @@ def add(where: Path) -> Path | None:
                 command, cwd=place, env=environment, capture_output=True, timeout=SECONDS
             )
         except subprocess.TimeoutExpired:
-            return None
-    return page if done.returncode == 0 and page.is_file() else None
+            raise SuiteError(f"{page}: robotframework-dashboard took more than {SECONDS} s.") from None
+    if done.returncode or not page.is_file():
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise SuiteError(f"{page}: robotframework-dashboard failed: {said[-1] if said else done.returncode}")
+    return page
 
 
 def _tags(where: Path) -> list[str]:

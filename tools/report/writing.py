@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from acceptance.errors import SuiteError
 from tools.report import facts, history, markdown, page
 from tools.report.results import Results
 
@@ -16,11 +17,12 @@ MOST_BYTES = 1_000_000  # GitHub shows no summary of more than 1 MiB
 
 @dataclass(frozen=True)
 class Reports:
-    """The reports' paths; ``dashboard`` is None where the history could not be kept."""
+    """The reports' paths; ``dashboard`` is None where there is no history, and ``trouble`` says why."""
 
     text: Path
     page: Path
     dashboard: Path | None
+    trouble: str = ""
 
 
 def write(where: Path, results: Results | None = None) -> Reports:
@@ -30,9 +32,13 @@ def write(where: Path, results: Results | None = None) -> Reports:
         where: the run's folder.
         results: what came of the cases; read from output.xml where it is not at hand.
     """
-    dashboard = history.add(where)
+    dashboard, trouble = None, ""
+    try:
+        dashboard = history.add(where)
+    except SuiteError as error:  # a run's verdict and its own reports do not depend on the history
+        trouble = str(error)
     found = facts.gather(where, results)
-    return Reports(markdown.write(found), page.write(found), dashboard)
+    return Reports(markdown.write(found), page.write(found), dashboard, trouble)
 
 
 def lines(reports: Reports) -> Iterator[str]:
@@ -41,6 +47,8 @@ def lines(reports: Reports) -> Iterator[str]:
     yield f"Page:   {reports.page}"
     if reports.dashboard:
         yield f"Runs:   {reports.dashboard}"
+    if reports.trouble:
+        yield f"The history over runs was not kept: {reports.trouble}"
 
 
 def step_summary(reports: Reports) -> None:

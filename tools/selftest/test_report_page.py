@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from tools import generator
-from tools.report import facts, history, page
+from tools.report import facts, history, page, writing
 from tools.report.results import Case, Results
 from tools.run import folder, machine, reruns
 
@@ -146,6 +146,22 @@ def test_browser_shows_the_page(written: Path, tmp_path: Path, width: int, dark:
     assert seen["bars"] > 20, "the charts are drawn"
     assert seen["scripts"] == 0
     assert seen["background"] == ("rgb(18, 22, 29)" if dark else "rgb(246, 247, 249)")
+
+
+def test_broken_history_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    where = tmp_path / "20260101T000000Z-0000"
+    where.mkdir()
+    record = {"run": "r", "started": STARTED.isoformat(), "seconds": 1.0, "seed": 1, "interrupted": False}
+    record |= {"environment": {"name": "e"}, "arguments": {"processes": 1, "overlays": []}}
+    record |= {"counts": {"planned": 1, "flaky": 0, "lost": 0}}
+    (where / folder.RECORD).write_bytes(orjson.dumps(record))
+    suite = tmp_path / "s.robot"
+    suite.write_text("*** Test Cases ***\nT-1 a\n    Log    hello\n")
+    subprocess.run([sys.executable, "-m", "robot", "-d", str(where), "--log", "NONE", str(suite)], check=True)
+    (tmp_path / history.DATABASE).write_text("not a database, but a file that a person has put there")
+    reports = writing.write(where)
+    assert reports.page.is_file()
+    assert any("history over runs was not kept" in line for line in writing.lines(reports))
 
 
 def test_history_keeps_each_run_once(tmp_path: Path) -> None:
