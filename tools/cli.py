@@ -189,11 +189,12 @@ def load(
 def report(
     name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
 ) -> None:
-    """Write a run's final report again, from what is stored of it."""
-    from tools.report import markdown
+    """Write a run's final report again, from what is stored of it: as text, as a page, and the history over runs."""
+    from tools.report import writing
     from tools.run import folder
 
-    print(markdown.write(folder.find(name)))
+    for line in writing.lines(writing.write(folder.find(name))):
+        print(line)
 
 
 @app.command(epilog=examples("analyze", "analyze 20251024T101500Z-1a2b"))

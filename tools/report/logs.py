@@ -41,9 +41,14 @@ def disturbances(where: Path) -> dict[str, dict[str, int]]:
     return counts
 
 
-def merge(where: Path) -> Path:
+def ordered(where: Path) -> list[dict[str, Any]]:
+    """Read what all workers of a run logged, sorted by time."""
+    return sorted(records(where), key=lambda record: tuple(record[name] for name in ("timestamp", "test_id", "step")))
+
+
+def merge(where: Path, found: list[dict[str, Any]] | None = None) -> Path:
     """Write ``log.jsonl`` into a run's folder: one line per call of all workers, sorted by time; return its path."""
-    found = sorted(records(where), key=lambda record: (record["timestamp"], record["test_id"], record["step"]))
+    found = ordered(where) if found is None else found
     path = where / MERGED
     path.write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in found))
     return path

@@ -6,44 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
+from tools.report import readiness, words
+from tools.report.facts import Facts
+from tools.report.proof import Proof
+from tools.report.results import Case
+from tools.run import machine
 
-from tools.report import logs
-from tools.report.figures import CONFIDENCE, failure_bound, latencies, percentile
-from tools.report.results import Case, Results, read
-from tools.run import folder, machine, reruns
-
+FILE = "final-report.md"
 MOST_LISTED = 50
 MOST_SLOW = 5
 
 
-def write(where: Path, results: Results | None = None) -> Path:
-    """Write the report of a run from what is stored in its folder.
-
-    Args:
-        where: the run's folder.
-        results: what came of the cases; read from output.xml where it is not at hand.
-
-    Returns:
-        The report's path.
-    """
-    record = orjson.loads((where / folder.RECORD).read_bytes())
-    results = results or read(where / folder.OUTPUT)
-    logs.merge(where)
-    table = where / folder.TABLE  # not there when no case was generated
-    coverage = orjson.loads(table.read_bytes())["coverage"] if table.is_file() else {}
+def write(facts: Facts) -> Path:
+    """Write the report of a run into its folder, and return its path."""
     sections = (
-        _title(record),
-        _summary(record, results),
-        _coverage(where, results, coverage),
-        _p0(where, results),
-        _others(where, results),
-        _rerun(where),
-        _performance(where, record, results),
-        _slowest(where, results),
-        _recommendations(record, results),
+        _title(facts.record),
+        _summary(facts),
+        _coverage(facts),
+        _p0(facts),
+        _others(facts),
+        _rerun(facts),
+        _performance(facts),
+        _figures(facts),
+        _power(facts.proof),
+        _slowest(facts),
+        _recommendations(facts),
     )
-    path = where / "final-report.md"
+    path = facts.where / FILE
     path.write_text("\n".join(line for section in sections for line in (*section, "")), encoding="utf-8")
     return path
 
@@ -53,63 +42,55 @@ def _title(record: dict[str, Any]) -> Iterator[str]:
     yield ""
     environment, seed = record["environment"]["name"], record["seed"]
     yield f"Run {record['run']}, {record['started']}, environment {environment}, seed {seed}."
+    overlays = record["arguments"].get("overlays")
+    if overlays:
+        yield ""
+        yield f"**SQL was put over the studio: {', '.join(Path(path).name for path in overlays)}.**"
     if record["interrupted"]:
         yield ""
         yield "**The run was interrupted.** What follows is about the cases that had come to an end."
 
 
-def _summary(record: dict[str, Any], results: Results) -> Iterator[str]:
-    counts, total = results.counts, len(results.cases)
-    bound = failure_bound(counts["FAIL"], results.judged)
+def _summary(facts: Facts) -> Iterator[str]:
+    counts, total, verdict = facts.results.counts, len(facts.results.cases), words.verdict(facts)
     yield "## Executive Summary"
+    yield ""
+    yield f"**{verdict.title}.** {verdict.text}"
     yield ""
     yield f"- Total Tests: {total:,}"
     yield f"- Passed: {_share(counts['PASS'], total)}"
     yield f"- Failed: {_share(counts['FAIL'], total)}"
     yield f"- Skipped (not proven): {_share(counts['SKIP'], total)}"
-    if counts["NOT RUN"] or record["counts"]["lost"]:
-        yield f"- Not run: {counts['NOT RUN'] + record['counts']['lost']:,}"
-    yield f"- Flaky: {_share(record['counts']['flaky'], total)}"
-    yield f"- P0 Failures: {len(results.p0):,}"
-    yield f"- Confidence: {_sentence(counts['FAIL'], results.judged, bound)}"
-    yield ""
-    yield (
-        f"The bound is exact (Clopper-Pearson, one-sided, {CONFIDENCE:.0%}): the rate p at which seeing at most"
-        f" x = {counts['FAIL']} failures in n = {results.judged} cases has probability {1 - CONFIDENCE:.2f}, that is"
-        f" p = BetaInv({CONFIDENCE}; x + 1, n - x)"
-        + (f" = 1 - {1 - CONFIDENCE:.2f}^(1/{results.judged})." if not counts["FAIL"] else ".")
-        + " It speaks about cases like these, drawn the way these were, and about this state of the system."
-    )
+    if facts.missing:
+        yield f"- Not run: {facts.missing:,}"
+    yield f"- Flaky: {_share(facts.record['counts']['flaky'], total)}"
+    yield f"- P0 Failures: {len(facts.results.p0):,}"
+    yield f"- Confidence: {words.confidence(facts)}"
+    yield f"- Power: {words.power(facts)}"
 
 
-def _sentence(failed: int, judged: int, bound: float) -> str:
-    if not judged:
-        return "none; no case was judged"
-    found = "none failed" if not failed else f"{failed} failed"
-    return f"of {judged:,} cases judged {found}; with {CONFIDENCE:.0%} confidence the failure rate is below {bound:.2%}"
-
-
-def _coverage(where: Path, results: Results, coverage: dict[str, Any]) -> Iterator[str]:
+def _coverage(facts: Facts) -> Iterator[str]:
     yield "## Test Coverage"
     yield ""
     yield from _table(
         ("Category", "Tests", "Passed", "Failed", "Skipped", "Not run"),
         (
-            (_words(name), counts.total(), counts["PASS"], counts["FAIL"], counts["SKIP"], counts["NOT RUN"])
-            for name, counts in sorted(results.by_category().items())
+            (words.words(name), counts.total(), counts["PASS"], counts["FAIL"], counts["SKIP"], counts["NOT RUN"])
+            for name, counts in sorted(facts.results.by_category().items())
         ),
     )
-    if coverage:
+    if facts.coverage:
         yield ""
-        yield from _combinations(coverage)
-    disturbed = logs.disturbances(where)
-    if disturbed:
+        for name, count in facts.coverage.items():
+            share = words.percent(count["covered"], count["possible"])
+            yield f"- {words.words(name)}: {count['covered']:,} of {count['possible']:,} possible ({share})"
+    if facts.disturbances:
         yield ""
         yield "Disturbances planned, and seen to take place; one that did not fails its case as not exercised:"
         yield ""
-        rows = ((_words(kind), c["cases"], c["planned"], c["fired"]) for kind, c in disturbed.items())
+        rows = ((words.words(k), c["cases"], c["planned"], c["fired"]) for k, c in facts.disturbances.items())
         yield from _table(("Where", "Cases", "Planned", "Fired"), rows)
-    reasons = sorted({case.cause for case in results.of("SKIP")})
+    reasons = sorted({case.cause for case in facts.results.of("SKIP")})
     if reasons:
         yield ""
         yield "Skipped, and therefore not proven:"
@@ -117,26 +98,18 @@ def _coverage(where: Path, results: Results, coverage: dict[str, Any]) -> Iterat
         yield from (f"- {reason}" for reason in reasons)
 
 
-def _combinations(coverage: dict[str, Any]) -> Iterator[str]:
-    """Say how many of the possible combinations of levels the generated cases contain."""
-    for name, figures in coverage.items():
-        if isinstance(figures, dict) and {"covered", "possible"} <= figures.keys():
-            share = figures["covered"] / figures["possible"] if figures["possible"] else 1.0
-            yield f"- {_words(name)}: {figures['covered']:,} of {figures['possible']:,} possible ({share:.2%})"
-
-
-def _p0(where: Path, results: Results) -> Iterator[str]:
+def _p0(facts: Facts) -> Iterator[str]:
     yield "## P0 Failures"
     yield ""
-    yield from _listed(where, results.p0) if results.p0 else ("(None detected)",)
+    yield from _listed(facts.where, facts.results.p0) if facts.results.p0 else ("(None detected)",)
 
 
-def _others(where: Path, results: Results) -> Iterator[str]:
-    others = [case for case in results.failures if not case.is_p0]
+def _others(facts: Facts) -> Iterator[str]:
+    others = [case for case in facts.results.failures if not case.is_p0]
     if others:
         yield "## Other Failures"
         yield ""
-        yield from _listed(where, others)
+        yield from _listed(facts.where, others)
 
 
 def _listed(where: Path, cases: list[Case]) -> Iterator[str]:
@@ -154,10 +127,9 @@ def _listed(where: Path, cases: list[Case]) -> Iterator[str]:
         yield f"{len(cases) - MOST_LISTED:,} more stand in `report.html`."
 
 
-def _rerun(where: Path) -> Iterator[str]:
+def _rerun(facts: Facts) -> Iterator[str]:
     """Say what running the failed cases again made of them."""
-    verdicts = orjson.loads((where / reruns.FILE).read_bytes()) if (where / reruns.FILE).is_file() else []
-    if not verdicts:
+    if not facts.verdicts:
         return
     yield "## Failed Cases Run Again"
     yield ""
@@ -166,73 +138,88 @@ def _rerun(where: Path) -> Iterator[str]:
         " a failure. Flaky: failed without breaking one, then passed. Environment: never reached the target."
     )
     yield ""
-    rows = ((v["test_id"], v["kind"], f"{v['failed']} of {v['runs']}") for v in verdicts)
+    rows = ((v["test_id"], v["kind"], f"{v['failed']} of {v['runs']}") for v in facts.verdicts)
     yield from _table(("Case", "Kind", "Failed"), tuple(rows))
 
 
-def _slowest(where: Path, results: Results) -> Iterator[str]:
+def _slowest(facts: Facts) -> Iterator[str]:
     """Set the slowest cases beside the machine at that moment."""
-    found = machine.samples(where)
-    if not found:
+    if not facts.samples:
         return
     yield "## Slowest Cases"
     yield ""
     rows = []
-    for case in sorted(results.cases, key=lambda case: -case.seconds)[:MOST_SLOW]:
-        sample = machine.at(case.started, found) if case.started else {}
+    for case in sorted(facts.results.cases, key=lambda case: -case.seconds)[:MOST_SLOW]:
+        sample = machine.at(case.started, facts.samples) if case.started else {}
         said = [sample.get(name, "-") for name in ("cpu_percent", "load", "active", "lock_waits")]
         rows.append((case.name, f"{case.seconds:.2f} s", *(str(value) for value in said)))
     yield from _table(("Case", "Took", "CPU %", "Load", "Active connections", "Lock waits"), tuple(rows))
 
 
-def _performance(folder: Path, record: dict[str, Any], results: Results) -> Iterator[str]:
-    seconds, workers = record["seconds"], record["arguments"]["processes"]
-    latency = percentile(latencies(folder), 0.99)
-    rate = len(results.cases) / seconds if seconds else 0.0
-    flaky = record["counts"]["flaky"] / len(results.cases) if results.cases else 0.0
-    measured = "-" if latency is None else f"{latency / 1000:.3f} s"
+def _performance(facts: Facts) -> Iterator[str]:
     yield "## Performance"
     yield ""
     yield from _table(
-        ("Metric", "Measured", "Target", "Acceptable", "Verdict"),
-        (
-            ("Total test duration", f"{seconds:,.1f} s", "< 60 min", "< 120 min", _below(seconds, 3600, 7200)),
-            ("Tests per second", f"{rate:.1f}", "> 1", "> 0.5", _below(-rate, -1, -0.5)),
-            ("Call latency (p99)", measured, "< 2 s", "< 5 s", _below(latency, 2000, 5000)),
-            ("Test flakiness rate", f"{flaky:.2%}", "< 1%", "< 5%", _below(flaky, 0.01, 0.05)),
-            ("Parallel test workers", workers, "20-50", "10", _below(-workers, -20, -10)),
-        ),
+        ("Metric", "Target", "Acceptable", "Measured", "Verdict"),
+        tuple((m.name, m.target, m.acceptable, m.measured, m.verdict) for m in facts.performance),
     )
     yield ""
     yield (
-        "Call latency is what a client waits for an answer, retries and injected delays included; no database query"
-        " of a call can take longer."
+        "The latency is what a client waits for an answer, retries and injected delays included; no database query of a"
+        " call takes longer."
     )
 
 
-def _below(value: float | None, target: float, acceptable: float) -> str:
-    if value is None:
-        return "-"
-    if value <= target:
-        return "target met"
-    return "acceptable" if value <= acceptable else "missed"
+def _figures(facts: Facts) -> Iterator[str]:
+    yield "## Figures"
+    yield ""
+    yield from _table(
+        ("Figure", "Value", "From", "In words"),
+        tuple((one.name, one.value, one.formula, one.meaning) for one in words.figures(facts)),
+    )
 
 
-def _recommendations(record: dict[str, Any], results: Results) -> Iterator[str]:
+def _power(proof: Proof | None) -> Iterator[str]:
+    """Say per family of defects what the suite finds, and what a green run is worth."""
+    if proof is None or not proof.judged:
+        return
+    yield "## What a Green Run Excludes"
+    yield ""
+    yield from _table(
+        ("Family of defects", "Killed", "Mutants", "Found at least", "Excluded by a green run"),
+        tuple(
+            (words.words(f.name), f.killed, f.mutants, f"{f.detection:.1%}", f"{f.confidence:.1%}")
+            for f in (*proof.families, proof.total)
+        ),
+    )
+    yield ""
+    yield f"{words.DETECTION} Measured in run {proof.run}."
+    for mutant in proof.survivors:
+        yield ""
+        yield f"Not found: {mutant['id']}. {mutant.get('reason') or ''}".rstrip()
+
+
+def _recommendations(facts: Facts) -> Iterator[str]:
     yield "## Recommendations"
     yield ""
-    counts = results.counts
-    missing = counts["NOT RUN"] + record["counts"]["lost"]
-    if results.p0:
+    counts, found = facts.results.counts, readiness.conditions(facts)
+    if facts.results.p0:
         yield "- Do not release: classes are lost or data contradict each other. Begin with the first P0 above."
     elif counts["FAIL"]:
         yield "- Mend the failures above before a release; no class was lost in them."
-    if missing:
-        yield f"- Run again: {missing:,} cases did not come to an end, and nothing is known about them."
+    if facts.missing:
+        yield f"- Run again: {facts.missing:,} cases did not come to an end, and nothing is known about them."
     if counts["SKIP"]:
         yield f"- {counts['SKIP']:,} cases prove nothing here, for the reasons under Test Coverage."
-    if not counts["FAIL"] and not missing:
+    if not counts["FAIL"] and not facts.missing:
         yield "- No failure was found in the cases that were judged; what that is worth stands under Confidence."
+    if readiness.ready(found):
+        name = facts.record["environment"]["name"]
+        yield f"- The system in environment {name} is production-ready, as far as this suite can tell."
+    yield ""
+    yield f"{sum(condition.holds for condition in found)} of {len(found)} conditions for a release hold:"
+    yield ""
+    yield from (f"- [{'x' if one.holds else ' '}] {one.name} ({one.found})" for one in found)
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[Any, ...]] | tuple[tuple[Any, ...], ...]) -> Iterator[str]:
@@ -244,7 +231,3 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[Any, ...]] | tuple[tuple[
 
 def _share(count: int, total: int) -> str:
     return f"{count:,} ({count / total:.2%})" if total else "0"
-
-
-def _words(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ").capitalize()

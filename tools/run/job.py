@@ -15,7 +15,7 @@ from acceptance import environment, rows
 from acceptance.bench import run_digits
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
-from tools.report import markdown, results
+from tools.report import results, writing
 from tools.run import cases, folder, pabot, preflight, reruns
 from tools.run.machine import Sampler
 from tools.run.progress import Watch
@@ -147,8 +147,10 @@ def _conclude(this: Run, console: Console) -> int:
     """Judge what was written, keep it, and say it."""
     pabot.tidy(this.folder, keep=bool(this.lost))
     this.write()
-    report = markdown.write(this.folder, this.results)
     for line in summary(this):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
+    reports = writing.write(this.folder, this.results)
+    writing.step_summary(reports)
+    for line in writing.lines(reports):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return this.exit_code

@@ -112,7 +112,7 @@ def test_run_is_described(latest: Path) -> None:
     }
     assert record["exit_code"] == 0
     assert record["arguments"]["count"] == CASES
-    for name in ("log.html", "report.html", "xunit.xml"):
+    for name in ("log.html", "report.html", "xunit.xml", "final-report.html", "../dashboard.html"):
         assert (latest / name).stat().st_size > 0
     assert not list(latest.glob("pabot_results")), "pabot's scratch folder was left behind"
 

@@ -1,0 +1,63 @@
+"""Writes all reports of a run: the text, the page, the history over runs, and the summary for GitHub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.errors import SuiteError
+from tools.report import facts, history, markdown, page
+from tools.report.results import Results
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+MOST_BYTES = 1_000_000  # GitHub shows no summary of more than 1 MiB
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports' paths; ``dashboard`` is None where there is no history, and ``trouble`` says why."""
+
+    text: Path
+    page: Path
+    dashboard: Path | None
+    trouble: str = ""
+
+
+def write(where: Path, results: Results | None = None) -> Reports:
+    """Write all reports of a run.
+
+    Args:
+        where: the run's folder.
+        results: what came of the cases; read from output.xml where it is not at hand.
+    """
+    dashboard, trouble = None, ""
+    try:
+        dashboard = history.add(where)
+    except SuiteError as error:  # a run's verdict and its own reports do not depend on the history
+        trouble = str(error)
+    found = facts.gather(where, results)
+    return Reports(markdown.write(found), page.write(found), dashboard, trouble)
+
+
+def lines(reports: Reports) -> Iterator[str]:
+    """Say where the reports are."""
+    yield f"Report: {reports.text}"
+    yield f"Page:   {reports.page}"
+    if reports.dashboard:
+        yield f"Runs:   {reports.dashboard}"
+    if reports.trouble:
+        yield f"The history over runs was not kept: {reports.trouble}"
+
+
+def step_summary(reports: Reports) -> None:
+    """Append the text to the summary of a GitHub step, where there is one."""
+    path = os.environ.get(SUMMARY)
+    if not path:
+        return
+    text = reports.text.read_bytes()
+    if len(text) > MOST_BYTES:
+        text = text[:MOST_BYTES].rpartition(b"\n")[0] + b"\n\nThe rest stands in the run's final-report.md.\n"
+    with Path(path).open("ab") as file:
+        file.write(text + b"\n")
