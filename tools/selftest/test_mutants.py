@@ -75,7 +75,8 @@ select string_agg(what, e'\n' order by what) from (
   from pg_proc p where p.pronamespace in ('public'::regnamespace, 'studio'::regnamespace) and p.prokind = 'f'
   union all
   select c.oid::regclass || c.relkind::text || c.relpersistence::text || coalesce(c.relacl::text, '')
-    || coalesce(c.reloptions::text, '') || c.relrowsecurity || case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) else '' end
+    || coalesce(c.reloptions::text, '') || c.relrowsecurity
+    || case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) else '' end
   from pg_class c where c.relnamespace in ('public'::regnamespace, 'studio'::regnamespace)
   union all
   select a.attrelid::regclass || a.attname || a.attnum || format_type(a.atttypid, a.atttypmod)
