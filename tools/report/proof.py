@@ -17,6 +17,8 @@ PROOF = "prove.json"
 DRAWS = "random.json"
 KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
 ALL = "all families"
+CONTROL = "control"
+FOUND = {"not equivalent": KILLED}  # said to be equivalent, and found all the same
 
 
 @dataclass(frozen=True)
@@ -89,23 +91,28 @@ class Draws:
 
 
 def find_proof(where: Path) -> Proof | None:
-    """Read ``prove.json`` from a run's folder or, as it speaks about the suite, the newest one of the runs beside it.
+    """Read ``prove.json`` from a run's folder or, as it speaks about the suite, the best one of the runs beside it.
+
+    The best is the one with the most mutants, the newest of these: one mutant tried by hand hides no whole proof.
 
     Raises:
         SuiteError: when the run's own is malformed.
     """
     if (where / PROOF).is_file():
         return _proof(where / PROOF)
-    for path in sorted(where.resolve().parent.glob(f"[0-9]*/{PROOF}"), reverse=True):
+    found = []
+    for path in where.resolve().parent.glob(f"[0-9]*/{PROOF}"):
         # Another run may be writing its own at this moment; this run's report does not fail for that.
         with suppress(SuiteError):
-            return _proof(path)
-    return None
+            found.append(_proof(path))
+    return max(found, key=lambda proof: (len(proof.mutants), proof.run), default=None)
 
 
 def _proof(path: Path) -> Proof:
     found = _load(path)
     try:
+        if "overlays" in found:
+            found = _sorted_out(found["overlays"])
         proof = Proof(path.resolve().parent.name, found["mutants"], found.get("controls", []))
         for mutant in proof.mutants:
             mutant["invariants"] = list(mutant.get("invariants") or [])
@@ -114,6 +121,13 @@ def _proof(path: Path) -> Proof:
     except (KeyError, TypeError) as error:
         raise SuiteError(f"{path}: is not what prove writes: {error!r}.") from None
     return proof
+
+
+def _sorted_out(overlays: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Tell mutants from controls, where prove lists both as overlays with an outcome and what they broke."""
+    records = [{**one, "verdict": FOUND.get(one["outcome"], one["outcome"])} for one in overlays]
+    mutants = [{**one, "invariants": one["broke"]} for one in records if one["family"] != CONTROL]
+    return {"mutants": mutants, "controls": [one for one in records if one["family"] == CONTROL]}
 
 
 def find_draws(where: Path) -> Draws | None:
@@ -141,4 +155,4 @@ def _load(path: Path) -> Any:
 
 def _number(name: str) -> tuple[int, str]:
     digits = name[1:]
-    return (int(digits) if digits.isdigit() else 0, name)
+    return (int(digits) if digits.isdigit() else 99, name)

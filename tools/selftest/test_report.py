@@ -197,6 +197,23 @@ def test_half_written_proof_of_another_run_is_passed_over(tmp_path: Path) -> Non
     assert words.power(found).endswith("this run was a part of it.")
 
 
+def test_overlays_are_told_apart_and_one_mutant_hides_no_proof(tmp_path: Path) -> None:
+    outcomes = ["killed", "not equivalent", "flaky kill", "equivalent", "broken"]
+    overlays = [{"id": f"m{n}", "family": "lock", "outcome": o, "broke": ["I2"]} for n, o in enumerate(outcomes)]
+    overlays += [
+        {"id": f"c{n}", "family": "control", "outcome": o, "broke": []} for n, o in enumerate(("green", "red"))
+    ]
+    for name, content in (("20260101T", overlays), ("20260102T", overlays[:1]), ("20260103T", None)):
+        (tmp_path / name).mkdir()
+        if content:
+            (tmp_path / name / proof.PROOF).write_bytes(orjson.dumps({"overlays": content}))
+    found = gathered(tmp_path / "20260103T", case("T-1 a")).proof
+    assert found is not None
+    assert found.run == "20260101T"
+    assert (found.total.killed, found.total.mutants) == (2, 4), "what could not be tried was not killed"
+    assert [control["id"] for control in found.false_alarms] == ["c1"]
+
+
 def test_equivalent_mutants_are_not_counted(tmp_path: Path) -> None:
     (tmp_path / proof.PROOF).write_bytes(proven())
     found = gathered(tmp_path, case("T-1 a")).proof
