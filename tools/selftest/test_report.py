@@ -211,7 +211,7 @@ def test_overlays_are_told_apart_and_one_mutant_hides_no_proof(tmp_path: Path) -
     assert found is not None
     assert found.run == "20260101T"
     assert (found.total.killed, found.total.mutants) == (2, 4), "what could not be tried was not killed"
-    assert [control["id"] for control in found.false_alarms] == ["c-red"]
+    assert [control["id"] for control in found.false_alarms] == ["c1"]
 
 
 def test_equivalent_mutants_are_not_counted(tmp_path: Path) -> None:
