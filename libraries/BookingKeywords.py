@@ -170,6 +170,30 @@ class BookingKeywords:
         current.case().repeat()
 
     @keyword
+    def use_the_key_again(self) -> None:
+        """Lets the next request carry the idempotency key of the last one, as a careless app would.
+
+        It must be turned away, or act for itself; never may it get the other request's answer.
+
+        Example:
+        | Use The Key Again |
+        """
+        case = current.case()
+        case.next_key = case.done().key
+
+    @keyword
+    def send_it_twice_at_once(self) -> None:
+        """Within `At The Same Time`: sends the request before it a second time, with the same key.
+
+        Example:
+        | At The Same Time | the member books the class | the app sends it twice |
+        """
+        case = current.case()
+        if not case.plan:
+            raise SuiteError("the app can send twice only what stands before it, among what happens at the same time.")
+        case.plan.append(case.plan[-1])
+
+    @keyword
     def last_answer_should_be_accepted(self) -> None:
         """Checks that the last request was accepted.
 

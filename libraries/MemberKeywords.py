@@ -56,6 +56,30 @@ class MemberKeywords:
         case.expire_deposits()
 
     @keyword
+    def end_the_first_deposit(self, *, expire: bool = True) -> None:
+        """Lets the deposit that pays next expire a second ago; with ``expire=False`` the studio switches it off.
+
+        Example:
+        | End The First Deposit | expire=${False} |
+        """
+        case = current.case()
+        if expire:
+            case.have_expiry_alone()
+        case.end_first_deposit(expire=expire)
+
+    @keyword
+    def deposits_switched_off_should_be(self, count: str) -> None:
+        """Checks how many of the member's deposits are switched off.
+
+        Example:
+        | Deposits Switched Off Should Be | 1 |
+        """
+        case = current.case()
+        mine = [row for row in case.snapshot().deposits if row["user_id"] == case.people["member"].user_id]
+        off, expected = sum(not row["is_active"] for row in mine), current.count(count)
+        case.expect(off == expected, f"expected {expected} deposits switched off, but {off} of {len(mine)} are.")
+
+    @keyword
     def create_other_members(self, count: str, classes: str) -> None:
         """Makes further members, each with one deposit.
 

@@ -42,7 +42,7 @@ def case() -> RunningCase:
 
 def count(words: str) -> int:
     """Return the number in a scenario's words, for example 2 for "2 classes are"."""
-    match = re.match(r"\d+", words)
+    match = re.match(r"-?\d+", words)
     if match is None:
         raise SuiteError(f"{words!r} has no number in it.")
     return int(match[0])

@@ -191,6 +191,9 @@ def attempt_once(cursor, url, secret, record):
                 insert(cursor, event["insert"], renamed(event["row"], ids))
             elif "slot" in event:
                 set_slot(cursor, renamed(event["slot"], ids), record)
+            elif "end" in event:
+                change = "expires_at = now() - interval '1 second'" if event["expire"] else "is_active = false"
+                cursor.execute(f"update pilates_deposits set {change} where id = %s", (ids[event["end"]],))
             elif "expire" in event:
                 cursor.execute(
                     "update pilates_deposits set expires_at = now() - interval '1 second' where user_id = %s",

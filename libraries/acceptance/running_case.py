@@ -81,6 +81,7 @@ class RunningCase(Scene):
         self.last: snapshot.Snapshot | None = None
         self.plan: list[Planned] | None = None
         self.delay = 0.0
+        self.next_key: str | None = None
         self.moves: list[Move] = []
         self.faults: list[tuple[str, str, str | None]] = []
         self.courses: dict[int, Course] = {}
@@ -102,6 +103,11 @@ class RunningCase(Scene):
     def expire_deposits(self) -> None:
         """Let the time of the member's deposits be over, and forget the rows read before."""
         super().expire_deposits()
+        self.last = None
+
+    def end_first_deposit(self, *, expire: bool) -> None:
+        """Let a deposit end, and forget the rows read before."""
+        super().end_first_deposit(expire=expire)
         self.last = None
 
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
@@ -233,7 +239,7 @@ class RunningCase(Scene):
             caller,
             self._path(operation, slot_id),
             body,
-            self._key(number),
+            self.next_key or self._key(number),
             self.delay,
             "PATCH" if operation in OF_THE_SCHEDULE else "POST",
         )
@@ -330,10 +336,15 @@ class RunningCase(Scene):
         before = self._before()
         replies = self._replies(planned, labels)
         step = [Done(p.call, p.caller, p.path, p.body, p.key, reply) for p, reply in zip(planned, replies, strict=True)]
+        for done in step:
+            done.repeats = next((d for d in step[: step.index(done)] if d.key == done.key), None)
         self.events.append({"calls": [one_call(p, done) for p, done in zip(planned, step, strict=True)]})
         for done in step:
             self._learn(done)
-        self._settle(before, step, None)
+        reused, self.next_key = self.next_key is not None, None
+        # A request with another one's key is no call of the model: it may be turned away for the key alone.
+        turned_away = reused and step[-1].reply.outcome is Outcome.REFUSED
+        self._settle(before, step, self.state if turned_away else None)
 
     def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
         """Make calls: one, several released together, or in the order of a schedule."""
@@ -441,7 +452,9 @@ class RunningCase(Scene):
         if known is None:
             try:
                 state = orders.explain(
-                    self.state, [seen(done) for done in step], lambda state: orders.agrees(state, after, self._aliases)
+                    self.state,
+                    [seen(d) for d in step if d.repeats is None],
+                    lambda state: orders.agrees(state, after, self._aliases),
                 )
                 explained = state is not None
             except orders.SearchLimitError:

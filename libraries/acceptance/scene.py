@@ -123,6 +123,24 @@ class Scene:
         self.state = replace(self.state, deposits=expired)
         self.events.append({"expire": mine})
 
+    def end_first_deposit(self, *, expire: bool) -> None:
+        """Let the member's deposit that pays next expire a second ago, or be switched off by the studio."""
+        self.insert()
+        mine = [d for d in self.state.deposits if d.member == self.people["member"].user_id and d.active]
+        first = min((d for d in mine if not d.expired), key=lambda d: d.position, default=None)
+        if first is None:
+            raise SuiteError("the member has no deposit that could end; say first what the member has.")
+        with self.bench.connection.cursor() as cursor:
+            cursor.execute(
+                "update public.pilates_deposits set is_active = %(expire)s,"
+                " expires_at = case when %(expire)s then clock_timestamp() - interval '1 second' else expires_at end"
+                " where id = %(id)s",
+                {"expire": expire, "id": first.id},
+            )
+        ended = replace(first, expired=True) if expire else replace(first, active=False)
+        self.state = self.state.with_deposit(ended)
+        self.events.append({"end": first.id, "expire": expire})
+
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class the way a manager does: another start, switched off, or fewer places."""
         slot_id = self.slots["class"]

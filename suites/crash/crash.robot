@@ -12,7 +12,7 @@ Suite Teardown    Back to the shared studio
 Test Setup        The case begins
 Test Teardown     The case ends
 
-Test Tags         priority    category-priority    priority-p0    crash
+Test Tags         category-priority    priority-p0    crash
 
 
 *** Test Cases ***

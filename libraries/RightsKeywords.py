@@ -1,0 +1,122 @@
+"""Keywords about rights: who may ask for what, and who sees and writes which rows."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+from acceptance import client, current
+from acceptance.client import Caller, Outcome, Request
+from acceptance.model import FOR_STAFF_ONLY, MAY_ACT_FOR_OTHERS, Operation
+from acceptance.running_case import RunningCase
+
+TABLES = {
+    "profile": ("user_profiles", "user_id"),
+    "deposits": ("pilates_deposits", "user_id"),
+    "bookings": ("pilates_bookings", "user_id"),
+    "audit log": ("pilates_audit_log", "user_id"),
+}
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class RightsKeywords:
+    """Asks in the name of those who may not, and looks and writes where they must not."""
+
+    @keyword
+    def everybody_else_should_be_refused(
+        self, operation: Operation, *, slot: str = "class", classes: str = "3"
+    ) -> None:
+        """Lets everybody ask who may not, one after the other: each must be refused, and nothing may change.
+
+        Those are another member, whoever is not signed in, somebody with a token of nobody, and the trainer and the
+        member unless they may.
+
+        Example:
+        | Everybody Else Should Be Refused | CONFIRM |
+        """
+        case = current.case()
+        callers = [case.caller("stranger"), *_outsiders(case)]
+        if "trainer" not in MAY_ACT_FOR_OTHERS[operation]:
+            callers.append(case.caller("trainer"))
+        if operation in FOR_STAFF_ONLY:
+            callers.append(case.caller("member"))
+        for caller in callers:
+            case.ask(operation, caller, slot=slot, classes=current.count(classes))
+            reply = case.done().reply
+            logger.info(f"{caller.name}: {operation}: {reply.described()}")
+            refused = reply.outcome is Outcome.REFUSED and not case.changed
+            case.expect(refused, f"{caller.name} must be refused, but the answer is {reply.described()}.")
+
+    @keyword
+    def others_should_not_see(self, what: str) -> None:
+        """Lets outsiders look for the member's rows: they must be shown nothing.
+
+        | =Argument= | =Meaning= |
+        | ``what``   | ``profile``, ``deposits``, ``bookings`` or ``audit log``; the last is hidden from the member too |
+
+        Example:
+        | Others Should Not See | profile |
+        """
+        case = current.case()
+        table, column = TABLES[what]
+        member = case.people["member"].user_id
+        callers = [case.caller("stranger"), *_outsiders(case)]
+        if what == "audit log":
+            callers += [case.caller("member"), case.caller("trainer")]
+        for caller in callers:
+            shown = case.read(Request("GET", f"/{table}", caller, params={column: f"eq.{member}"})) or []
+            case.expect(not shown, f"{caller.name} must not see the member's {what}, but is shown {len(shown)} rows.")
+
+    @keyword
+    def everybody_should_see_the_schedule(self) -> None:
+        """Lets a visitor, a member and a trainer look at the class: they must all be shown it.
+
+        Example:
+        | Everybody Should See The Schedule |
+        """
+        case = current.case()
+        for caller in (*_outsiders(case), case.caller("member"), case.caller("trainer")):
+            params = {"slot_id": f"eq.{case.slot('class')}"}
+            shown = case.read(Request("GET", "/pilates_slots_with_occupancy", caller, params=params)) or []
+            case.expect(len(shown) == 1, f"{caller.name} must see the class, but is shown {len(shown)} rows.")
+
+    @keyword
+    def nobody_should_write_around_the_studio(self) -> None:
+        """Lets the member, a stranger and a visitor write the tables themselves: nothing may change.
+
+        Example:
+        | Nobody Should Write Around The Studio |
+        """
+        case = current.case()
+        member, slot = case.people["member"].user_id or "", case.slot("class")
+        callers = (case.caller("member"), case.caller("stranger"), *_outsiders(case))
+        before = case.snapshot()
+        booking = {"user_id": member, "slot_id": slot, "deposit_id": before.deposits[0]["id"]}
+        attempts = [
+            ("PATCH", f"/pilates_deposits?user_id=eq.{member}", {"deposit_remaining": 99}),
+            ("PATCH", f"/pilates_bookings?user_id=eq.{member}", {"status": "cancelled"}),
+            ("POST", "/pilates_deposits", {"user_id": member, "classes_credited": 9, "deposit_remaining": 9}),
+            ("POST", "/pilates_bookings", booking),
+            ("DELETE", f"/pilates_bookings?user_id=eq.{member}", None),
+            ("PATCH", f"/pilates_schedule_slots?id=eq.{slot}", {"max_capacity": 99}),
+            ("PATCH", f"/user_profiles?user_id=eq.{member}", {"role": "admin"}),
+        ]
+        for caller in callers:
+            for method, path, body in attempts:
+                case.read(Request(method, path, caller, body=body))
+                after = case.snapshot()
+                same = (after.rows(), after.users) == (before.rows(), before.users)
+                case.expect(same, f"{caller.name} must not write, but {method} {path.partition('?')[0]} changed rows.")
+
+
+def _outsiders(case: RunningCase) -> list[Caller]:
+    """Make a visitor without a sign-in, and somebody whose token names nobody."""
+    stranger = case.caller("stranger")
+    nobody = str(uuid.UUID(int=case.random.getrandbits(128), version=4))
+    return [
+        replace(stranger, name="visitor", role="", user_id=None, token=None),
+        replace(stranger, name="nobody", role="", user_id=nobody, token=client.token(case.bench.target, nobody)),
+    ]
