@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -334,6 +335,7 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
         if told != change:
             yield f"the deposit {deposit_id} changed by {change:+d}, its audit entries add up to {told:+d}."
     callers = {done.caller.user_id for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
+    asked = {done.call.operation for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
     ours = {row["user_id"] for row in facts.after.users}
     for entry in entries:
         if entry["operation"] == Operation.EXPIRE and entry["user_id"] not in ours:
@@ -342,6 +344,8 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
         deposit_id = entry["deposit_id"]
         if entry["booking_id"] not in turned and not moved.get(deposit_id) and deposit_id not in switched:
             yield f"{what} tells of a change that is not there."
+        elif entry["operation"] in set(Operation) - asked:
+            yield f"{what} tells of something that nobody has asked for."
         elif entry["caller"] not in callers:
             yield f"{what} names the caller {entry['caller']}, who it was not."
 
@@ -365,16 +369,39 @@ def calendar_is_told(facts: Facts) -> Iterator[str]:
     if facts.after.outbox is None:
         return
     last = {event["booking_id"]: event["event"] for event in facts.after.outbox}
-    told = Counter((event["booking_id"], event["event"]) for event in facts.after.outbox)
     for row in facts.after.bookings:
         made_by_a_call = row["id"] in last or row["id"] not in facts.given
-        expected = {Status.CONFIRMED: ("booked", "moved"), Status.CANCELLED: ("cancelled",)}.get(row["status"])
-        if made_by_a_call and expected and last.get(row["id"]) not in expected:
+        expected = {Status.CANCELLED: ("cancelled",)}.get(row["status"], ("booked", "moved"))
+        if made_by_a_call and last.get(row["id"]) not in expected:
             said = last.get(row["id"], "nothing")
             yield f"the booking {row['id']} is {row['status']}, the calendar was last told: {said}."
-    for (booking_id, event), count in told.items():
-        if count > 1 and event != "moved":  # a class can be moved again and again
-            yield f"the calendar was told {count} times that the booking {booking_id} was {event}."
+    slots = {row["id"]: row["slot_id"] for row in facts.after.bookings}
+    before: dict[str, str] = {}
+    for event in facts.after.outbox:
+        booking_id, what = event["booking_id"], event["event"]
+        if what != "moved" and before.get(booking_id) == what:  # a class can be moved again and again
+            yield f"the calendar was told twice in a row that the booking {booking_id} was {what}."
+        if what != "moved":
+            before[booking_id] = what
+        if event.get("slot_id") != slots.get(booking_id, event.get("slot_id")):
+            yield f"the calendar was told of the class {event['slot_id']}, but the booking {booking_id} is of another."
+        if "trace_id" in event and not event["trace_id"] and what != "moved":
+            yield f"what the calendar was told of the booking {booking_id} cannot be traced to a request."
+        yield from _due_in_time(event)
+
+
+def _due_in_time(event: dict[str, Any]) -> Iterator[str]:
+    """Compare when an event was written, when it is due, and when it was delivered, as far as the target tells."""
+    if not {"created_at", "next_attempt_at", "delivered_at", "attempts"} <= event.keys() or event["attempts"]:
+        return
+    written, due, delivered = (
+        event[key] and datetime.fromisoformat(event[key]) for key in ("created_at", "next_attempt_at", "delivered_at")
+    )
+    what = f"what the calendar is told of the booking {event['booking_id']}"
+    if due - written > timedelta(minutes=1):
+        yield f"{what} is due {due - written} after it was written."
+    if delivered and delivered < due:
+        yield f"{what} was marked as delivered before it was due."
 
 
 @invariant("I11")

@@ -52,8 +52,14 @@ def entry(number: int) -> dict[str, Any]:
     return {"id": number, **names, "before": before, "after": after}
 
 
-def event(kind: str) -> dict[str, Any]:
-    return {"booking_id": "b1", "event": kind}
+def event(kind: str, **other: Any) -> dict[str, Any]:
+    times = {"created_at": "2030-01-01T10:00:00", "next_attempt_at": "2030-01-01T10:00:01", "delivered_at": None}
+    told = {"booking_id": "b1", "event": kind, "slot_id": "ten", "trace_id": "t", "attempts": 0, **times}
+    return {**told, **other}
+
+
+def told(*events: dict[str, Any]) -> Facts:
+    return replace(SOUND, after=replace(FULL, outbox=list(events)))
 
 
 def audited(entries: list[dict[str, Any]]) -> Facts:
@@ -62,14 +68,15 @@ def audited(entries: list[dict[str, Any]]) -> Facts:
 
 
 TOLD = replace(SOUND, after=replace(FULL, outbox=[event("booked")]))
-MOVED = replace(SOUND, after=replace(FULL, outbox=[event("booked"), event("moved"), event("moved")]))
+MOVED = told(event("booked", delivered_at="2030-01-01T10:00:01.5"), event("moved"), event("moved"))
+REVIVED = told(event("booked"), event("cancelled"), event("booked"))
 TRIED = audited([entry(1), {**entry(2), "operation": "calendar", "before": {}, "after": {"error": "500"}}])
 
 
 @pytest.mark.parametrize(
     "facts",
-    [SOUND, audited([entry(1)]), TOLD, MOVED, TRIED],
-    ids=["plain", "with audit", "with calendar", "class moved", "calendar failed"],
+    [SOUND, audited([entry(1)]), TOLD, MOVED, REVIVED, TRIED],
+    ids=["plain", "with audit", "with calendar", "class moved", "stands again", "calendar failed"],
 )
 def test_a_sound_history_breaks_nothing(facts: Facts) -> None:
     assert invariants.check(facts) == []
@@ -110,10 +117,19 @@ BROKEN = {
     "I9 two entries": ("I9", audited([entry(1), entry(2)])),
     "I9 does not add up": ("I9", audited([{**entry(1), "after": {"deposit_remaining": 3}}])),
     "I9 no change": ("I9", audited([entry(1), {**entry(2), "booking_id": "b7", "deposit_id": None}])),
+    "I9 other operation": ("I9", audited([{**entry(1), "operation": "admin_remove"}])),
     "I9 wrong caller": ("I9", audited([{**entry(1), "caller": "bob"}])),
     "I10 not told": ("I10", replace(SOUND, after=replace(FULL, outbox=[]))),
     "I10 told something else": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("cancelled")]))),
     "I10 told twice": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("booked"), event("booked")]))),
+    "I10 of another class": ("I10", told(event("booked", slot_id="noon"))),
+    "I10 not to be traced": ("I10", told(event("booked", trace_id=None))),
+    "I10 due tomorrow": ("I10", told(event("booked", next_attempt_at="2030-01-02T10:00:00"))),
+    "I10 delivered before it was due": ("I10", told(event("booked", delivered_at="2030-01-01T10:00:00.5"))),
+    "I10 attended and taken out": (
+        "I10",
+        replace(SOUND, after=replace(FULL, bookings=[booking(status="completed")], outbox=[event("cancelled")])),
+    ),
     "I10 never converged": ("I10", replace(SOUND, calendar=("the calendar shows nothing.",))),
     "I11 other answer": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=REFUSED)]])),
     "I11 acted again": ("I11", replace(SOUND, steps=[[replace(BOOKED, repeats=BOOKED)]])),
