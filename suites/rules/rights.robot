@@ -34,7 +34,7 @@ T-RULE-102 What the front desk does only the front desk does
     And no class is lost or given away
 
 T-RULE-103 Everybody sees the schedule, and nobody a stranger's rows
-    [Documentation]    Protects from: names and addresses of members in the open, and a schedule that visitors cannot see.
+    [Documentation]    Protects from: names and addresses in the open, and a schedule that visitors cannot see.
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And the member has booked the class
