@@ -1,0 +1,1 @@
+"""Measures the suite's power: mutants of the studio, which it must find, and controls, which it must not."""
