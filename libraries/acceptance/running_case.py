@@ -336,8 +336,8 @@ class RunningCase(Scene):
         before = self._before()
         replies = self._replies(planned, labels)
         step = [Done(p.call, p.caller, p.path, p.body, p.key, reply) for p, reply in zip(planned, replies, strict=True)]
-        for done in step:
-            done.repeats = next((d for d in step[: step.index(done)] if d.key == done.key), None)
+        for number, done in enumerate(step):
+            done.repeats = next((first for first in step[:number] if first.key == done.key), None)
         self.events.append({"calls": [one_call(p, done) for p, done in zip(planned, step, strict=True)]})
         for done in step:
             self._learn(done)
@@ -453,7 +453,7 @@ class RunningCase(Scene):
             try:
                 state = orders.explain(
                     self.state,
-                    [seen(d) for d in step if d.repeats is None],
+                    [seen(d) for d in step if not any(d.repeats is first for first in step)],
                     lambda state: orders.agrees(state, after, self._aliases),
                 )
                 explained = state is not None
