@@ -324,6 +324,7 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
     held = {row["id"]: row for row in facts.before.deposits}
     moved = {row["id"]: row["deposit_remaining"] - _held(held, row["id"]) for row in facts.after.deposits}
     switched = {row["id"] for row in facts.after.deposits if held.get(row["id"], row)["is_active"] != row["is_active"]}
+    switched |= moved.keys() - held.keys()  # a new one, also where its classes were used up at once
     named = Counter(name for entry in entries for name in {entry["booking_id"], entry["before"].get("booking_id")})
     # Each begins as confirmed: one that is new and stands no more has changed twice.
     new_and_over = {r["id"] for r in facts.after.bookings if r["id"] not in was and r["status"] != Status.CONFIRMED}

@@ -41,6 +41,7 @@ def done(operation: Operation, body: Any, outcome: Outcome = Outcome.ACCEPTED, *
 
 BOOKED = done(Operation.BOOK, {"booking_id": "b1", "deposit_remaining": 4}, p_user_id="anna", p_slot_id="ten")
 CANCELLED = done(Operation.CANCEL, 1, p_booking_id="b1", p_user_id="anna")
+CREDITED = done(Operation.CREDIT, {"deposit_id": "paid", "deposit_remaining": 1}, p_user_id="anna")
 REFUSED = done(Operation.BOOK, {"message": "full"}, Outcome.REFUSED, p_user_id="anna", p_slot_id="ten")
 EMPTY, FULL = rows([deposit(5)], []), rows([deposit(4)], [booking()])
 SOUND = Facts(EMPTY, FULL, [[BOOKED]], {"paid": 5}, {"anna": "the member"}, {"ten": 2})
@@ -69,14 +70,35 @@ def audited(entries: list[dict[str, Any]]) -> Facts:
 
 TOLD = replace(SOUND, after=replace(FULL, outbox=[event("booked")]))
 MOVED = told(event("booked", delivered_at="2030-01-01T10:00:01.5"), event("moved"), event("moved"))
+# A class was credited and booked within one step: the new deposit holds what it held before it was there.
+USED_UP = replace(
+    SOUND,
+    before=replace(EMPTY, deposits=[], audit=[]),
+    after=replace(
+        FULL,
+        deposits=[deposit(0)],
+        audit=[
+            {
+                **entry(1),
+                "before": {"deposit_remaining": 0},
+                "after": {"deposit_remaining": 1},
+                "operation": "credit",
+                "booking_id": None,
+            },
+            {**entry(2), "before": {"deposit_remaining": 1}, "after": {"deposit_remaining": 0}},
+        ],
+    ),
+    steps=[[BOOKED, CREDITED]],
+    credited={"paid": 1},
+)
 REVIVED = told(event("booked"), event("cancelled"), event("booked"))
 TRIED = audited([entry(1), {**entry(2), "operation": "calendar", "before": {}, "after": {"error": "500"}}])
 
 
 @pytest.mark.parametrize(
     "facts",
-    [SOUND, audited([entry(1)]), TOLD, MOVED, REVIVED, TRIED],
-    ids=["plain", "with audit", "with calendar", "class moved", "stands again", "calendar failed"],
+    [SOUND, audited([entry(1)]), TOLD, MOVED, REVIVED, USED_UP, TRIED],
+    ids=["plain", "with audit", "with calendar", "class moved", "stands again", "used up at once", "calendar failed"],
 )
 def test_a_sound_history_breaks_nothing(facts: Facts) -> None:
     assert invariants.check(facts) == []
