@@ -185,6 +185,40 @@ def load(
     raise typer.Exit((job.work if worker else job.run)(wish, Console()))
 
 
+@app.command(
+    epilog=examples(
+        "prove",
+        "prove --mutant book-without-lock --mutant refund-twice",
+        "prove --family 'lock removed'",
+        "prove --sql my-change.sql",
+    )
+)
+def prove(
+    mutant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this mutant or control; may be given several times.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(metavar="NAME", help="Only this family of mutants, or control.")] = None,
+    sql: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="An overlay of your own; may be given several times.")
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="At once.", show_default="one a core")
+    ] = os.cpu_count() or 2,
+    replays: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="So often a race must be found, each time.")
+    ] = 5,
+    full: Annotated[bool, typer.Option("--full", help="Put survivors through every generated case, too.")] = False,
+) -> None:
+    """Measure what the suite would find: run it on studios with one defect each, and on correct variants.
+
+    Exit codes: 0 all defects found and no false alarm, 1 survivors or red controls, 2 some could not be tried.
+    """
+    from tools.prove import job
+
+    wish = job.Wish(tuple(mutant or ()), family, tuple(sql or ()), processes, full, replays)
+    raise typer.Exit(job.run(wish, Console()))
+
+
 @app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))
 def report(
     name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",

@@ -10,6 +10,7 @@ from acceptance.running_case import RunningCase
 
 _bench: Bench | None = None
 _case: RunningCase | None = None
+_ended: RunningCase | None = None
 
 
 def set_bench(bench: Bench | None) -> None:
@@ -20,8 +21,8 @@ def set_bench(bench: Bench | None) -> None:
 
 def set_case(case: RunningCase | None) -> None:
     """Make a case the running one, or forget it."""
-    global _case
-    _case = case
+    global _case, _ended
+    _ended, _case = _case, case
 
 
 def bench() -> Bench | None:
@@ -38,6 +39,11 @@ def case() -> RunningCase:
     if _case is None:
         raise SuiteError("no case is running; the suite file needs the settings `Test Setup    The case begins`.")
     return _case
+
+
+def ended() -> RunningCase | None:
+    """Return the case that has just ended, for who wants to know what came of it; None when one is running."""
+    return _ended
 
 
 def count(words: str) -> int:

@@ -81,6 +81,7 @@ class Gateway:
     schema: str
     anon_role: str
     pool_size: int
+    warm: int = 20  # connections opened at the start
     pool: asyncpg.Pool = field(init=False)
     cache: schema_cache.SchemaCache = field(init=False)
     _loaded: float = 0.0
@@ -90,7 +91,7 @@ class Gateway:
         """Open the pool and read the schema cache; NOTIFY pgrst reads it again."""
         self.pool = await asyncpg.create_pool(
             self.database_url,
-            min_size=min(20, self.pool_size),
+            min_size=min(self.warm, self.pool_size),
             max_size=self.pool_size,
             reset=_nothing_to_reset,
             timeout=POOL_WAIT_SECONDS,

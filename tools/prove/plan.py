@@ -1,0 +1,176 @@
+"""Which tests are put to a mutant, and in which order: what fits it first, then the whole general part.
+
+The general part is fixed: what is written by hand, some generated cases of each action, and the races in every stated
+order. What a test is about is read from its own sentences, what a mutant is about from its head.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robot.api import TestSuite
+from robot.running import TestCase
+
+from acceptance.datafiles import ROOT
+from tools.prove.overlays import Overlay
+
+SUITES = ROOT / "suites"
+BY_HAND = ("priority", "rules")
+RESOURCE = ROOT / "resources" / "studio.resource"
+EACH = 2  # generated cases of each action
+OF_FAULTS = 10  # of the actions whose cases take another fault each
+COUNT, SEED = 1247, 20251024  # the default table, of which the general part is taken
+# What a test's sentences say of it. The costly ones come last unless they fit.
+FEATURES = {
+    "book": re.compile(r"\bbooks?\b|\bhas booked\b"),
+    "cancel": re.compile(r"\bcancels?\b"),
+    "reschedule": re.compile(r"\bmoves?\b"),
+    "remove": re.compile(r"\bremoves\b"),
+    "confirm": re.compile(r"\bconfirms\b"),
+    "credit": re.compile(r"\bcredits?\b"),
+    "expire": re.compile(r"\bexpire|\btime is over|\bchecks for\b"),
+    "retry": re.compile(r"\brepeats\b|\btaps again\b|\btwice\b|\banswer is lost\b"),
+    "fault": re.compile(r"\bdatabase (?:fails|connection|takes)\b"),
+    "network": re.compile(r"\bservice (?:answers|acts)|\bon the way\b|\btruncated\b|\bstalls?\b|\bpackets\b"),
+    "calendar": re.compile(r"\bcalendar(?:'s)? (?:shows|agrees|answers?|is|does)\b|\bcalendar for\b"),
+    "schedule": re.compile(r"->|\bstopped\b|\bwhile the other\b"),
+    "rush": re.compile(r"\bat once\b|\bround|\bat the same time\b|\bat the very same\b"),
+    "desk": re.compile(r"\bfront desk\b"),
+    "stranger": re.compile(r"\banother member\b|\bstranger\b"),
+    "time": re.compile(r"\bstarted\b|clock change|at 00:15|at 23:45|\bago\b|\bminutes\b"),
+    "places": re.compile(r"\blowers?\b|\bswitche[sd]\b|\bplaces are taken\b"),
+}
+# The words of a mutant's id, family and head that ask for a feature.
+WORDS = {
+    "book": "book booking booked charge charges deposit deposits empty unlimited capacity full",
+    "cancel": "cancel cancelled refund refunds",
+    "reschedule": "reschedule move moved moving",
+    "remove": "remove removes removed admin",
+    "confirm": "confirm attended attendance attends",
+    "credit": "credit credited credits credited sale",
+    "expire": "expire expired expires expiry ends",
+    "retry": "retry again key twice repeats idempotency idempotent",
+    "fault": "fault swallowed timeout error failure",
+    "network": "",
+    "calendar": "calendar",
+    "schedule": "schedule lock locks locked race",
+    "rush": "counts",
+    "desk": "desk staff secretary caller admin trainer definer",
+    "stranger": "anybody strangers stranger caller visitors members",
+    "time": "started starts time date zone day tomorrow clock",
+    "places": "capacity full class closes switched slot slots",
+}
+COSTLY = {"calendar": 6.0, "rush": 2.0, "network": 2.0, "fault": 1.0, "schedule": 1.0}
+
+
+@dataclass
+class Test:
+    """A test of the plan: its Robot Framework model, and what it is about."""
+
+    model: TestCase
+    features: frozenset[str]
+    by_hand: bool = False
+    action: str = ""
+
+    @property
+    def name(self) -> str:
+        """The test's full name."""
+        return str(self.model.name)
+
+
+@dataclass
+class Plan:
+    """All tests of the general part; ``small`` names those that every control is put through."""
+
+    tests: list[Test]
+    small: set[str] = field(default_factory=set)
+    rest: list[Test] = field(default_factory=list)
+    crash: Path | None = None
+
+    def of(self, overlay: Overlay) -> list[Test]:
+        """List the tests for an overlay, the fitting ones first."""
+        if overlay.is_control:
+            return [test for test in self.tests if test.name in self.small]
+        asked = wanted(overlay)
+        return sorted(self.tests, key=lambda test: -score(test, asked))
+
+
+def make(place: Path) -> Plan:
+    """Build the general part.
+
+    Args:
+        place: a new folder; the suites of the generated cases are written there.
+    """
+    from tools import generator
+
+    table = generator.generate(count=COUNT, seed=SEED, env="embedded", category=None, full=False)
+    suite_files = generator.write_suites(table, place, resource=str(RESOURCE))
+    generated = list(TestSuite.from_file_system(*suite_files).all_tests)
+    by_id = {case["test_id"]: case for case in table["cases"]}
+    folders = [SUITES / name for name in BY_HAND if (SUITES / name).is_dir()]
+    by_hand = [
+        Test(model, features(model), by_hand=True)
+        for folder in folders
+        for model in TestSuite.from_file_system(folder).all_tests
+    ]
+    tests, rest, small = list(by_hand), [], {test.name for test in by_hand}
+    met: Counter[str] = Counter()
+    for model in generated:
+        case = by_id[model.name.partition(" ")[0]]
+        test = Test(model, features(model), action=case["action"])
+        met[case["action"]] += 1
+        if not _is_of_general_part(case, met[case["action"]]):
+            rest.append(test)
+            continue
+        tests.append(test)
+        if met[case["action"]] == 1 or (case["category"] == "order" and met[case["action"]] % 8 == 0):
+            small.add(test.name)
+    crash = SUITES / "crash"
+    return Plan(tests, small, rest, crash if crash.is_dir() else None)
+
+
+def _is_of_general_part(case: dict[str, Any], number: int) -> bool:
+    if case["category"] == "order":
+        return True
+    most = OF_FAULTS if case["category"] == "failure-injection" and case["action"].startswith("database") else EACH
+    return number <= (1 if case["category"] == "load" else most)
+
+
+def features(model: TestCase) -> frozenset[str]:
+    """Read what a test is about from its sentences."""
+    text = "\n".join(_sentences(model.body))
+    return frozenset(name for name, pattern in FEATURES.items() if pattern.search(text))
+
+
+def _sentences(body: Any) -> list[str]:
+    found = []
+    for step in body:
+        found.append(" ".join([str(getattr(step, "name", "") or ""), *map(str, getattr(step, "args", ()))]))
+        found += _sentences(getattr(step, "body", ()))
+    return found
+
+
+def wanted(overlay: Overlay) -> dict[str, float]:
+    """Weigh what a mutant asks for by its head: most by its name and what it needs."""
+    asked: Counter[str] = Counter()
+    sources = (("id", 3.0), ("needs", 6.0), ("family", 2.0), ("symptom", 1.0))
+    texts = {**overlay.head, "id": overlay.id}
+    if overlay.is_race:
+        asked["schedule"] += 6.0
+    for key, weight in sources:
+        said = set(re.findall(r"[a-z]+", texts.get(key, "").lower()))
+        for feature, words in WORDS.items():
+            if said & {feature, *words.split()}:
+                asked[feature] += weight
+    return dict(asked)
+
+
+def score(test: Test, asked: dict[str, float]) -> float:
+    """Say how well a test fits: what it has of what is asked, less what makes it slow for nothing."""
+    gain = sum(weight for name, weight in asked.items() if name in test.features)
+    cost = sum(weight for name, weight in COSTLY.items() if name in test.features and asked.get(name, 0) < weight)
+    return gain - cost - 0.2 * len(test.features - asked.keys())
