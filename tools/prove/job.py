@@ -158,7 +158,7 @@ def _workers(number: int, general: plan.Plan, access: stand.Access, place: Path,
         name = f"worker-{len(everyone) + 1}"
         process = context.Process(
             target=_work,
-            args=(theirs, general, access, place, name, wish.replays, end_with_parent(signal.SIGKILL)),
+            args=(theirs, general, access, place, name, wish, end_with_parent(signal.SIGKILL)),
             name=name,
         )
         process.start()
@@ -183,7 +183,7 @@ def _work(
     access: stand.Access,
     place: Path,
     name: str,
-    replays: int,
+    wish: Wish,
     arrange: Callable[[], None] | None,
 ) -> None:
     """Be a worker until there is nothing left to try; Ctrl-C is for our parent, which then ends us."""
@@ -195,7 +195,7 @@ def _work(
         with closing(mine):
             mine.wait()
             while (overlay := wire.recv()) is not None:
-                wire.send(trial.put_to_the_test(mine, general, overlay, replays))
+                wire.send(trial.put_to_the_test(mine, general, overlay, wish.replays, full=wish.full))
     except EOFError:
         pass  # our parent has gone
     except BaseException:

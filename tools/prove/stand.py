@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import psutil
 import psycopg2
 import requests
 import uvicorn
@@ -158,6 +159,20 @@ def _tell_the_calendar(order: dict[str, str]) -> None:
     calendar_worker.work(order["database_url"], client)
 
 
+@dataclass
+class Lease(embedded.Studio):
+    """The studio as one overlay's cases see it: its calendar worker is our own, and started again when it is killed."""
+
+    stand: Stand | None = field(repr=False, default=None)
+
+    def refresh(self, deadline: float = READY_SECONDS) -> None:
+        """Start what was killed again, and learn its process id."""
+        if self.stand is not None and self.stand.calendar_pid and not psutil.pid_exists(self.stand.calendar_pid):
+            self.stand.start_calendar_worker()
+        if self.stand is not None:
+            self.worker_pid = self.stand.calendar_pid
+
+
 class Stand:
     """What a worker keeps for all its overlays.
 
@@ -176,6 +191,7 @@ class Stand:
         self.network = self._start_network()
         self.database = ""
         self.calendar_pid = 0
+        self.lease: Lease | None = None
         self._administration = psycopg2.connect(access.url("postgres"))
         self._administration.autocommit = True
         self._session = requests.Session()
@@ -256,13 +272,14 @@ class Stand:
                 if child:
                     with suppress(ProcessLookupError):
                         os.kill(child, signal.SIGKILL)
-            self.calendar_pid = 0
+            self.calendar_pid, self.lease = 0, None
             admin.execute(f"drop database {self.database} with (force)")
 
     def _make_bench(self, overlay: Overlay) -> Bench:
         access = self.access
-        lease = dataclasses.replace(access.studio, _lease=access.studio._lease.dup())
-        lease._claim = None
+        known = {one.name: getattr(access.studio, one.name) for one in dataclasses.fields(access.studio)}
+        lease = Lease(**{**known, "_lease": access.studio._lease.dup(), "_claim": None, "worker_pid": 0}, stand=self)
+        self.lease = lease
         target = environment.Target(
             self.environment,
             self._url(self.listener),
@@ -280,13 +297,19 @@ class Stand:
     def start_calendar(self) -> None:
         """Let the studio tell its calendar, from the first test on that looks at it."""
         if not self.calendar_pid:
-            parts = urlsplit(self.access.studio.calendar_url)
-            port = self.calendar_port.getsockname()[1]
-            self.calendar_pid = self.nursery.start(
-                what="calendar worker",
-                database_url=self.access.address(self.database, "calendar_worker", self.access.worker_password),
-                calendar_url=parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl(),
-            )
+            self.start_calendar_worker()
+
+    def start_calendar_worker(self) -> None:
+        """Start a process that tells the calendar, through the network that may disturb it."""
+        parts = urlsplit(self.access.studio.calendar_url)
+        port = self.calendar_port.getsockname()[1]
+        self.calendar_pid = self.nursery.start(
+            what="calendar worker",
+            database_url=self.access.address(self.database, "calendar_worker", self.access.worker_password),
+            calendar_url=parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl(),
+        )
+        if self.lease is not None:
+            self.lease.worker_pid = self.calendar_pid
 
     def close(self) -> None:
         """End everything."""

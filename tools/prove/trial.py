@@ -155,7 +155,9 @@ def run_tests(stand: Stand, overlay: Overlay, tests: Sequence[Test], *, stop: bo
     return watch
 
 
-def put_to_the_test(stand: Stand, plan: Plan, overlay: Overlay, replays: int = REPLAYS) -> Verdict:
+def put_to_the_test(
+    stand: Stand, plan: Plan, overlay: Overlay, replays: int = REPLAYS, *, full: bool = False
+) -> Verdict:
     """Try an overlay and judge it; nothing that goes wrong with one keeps the others from their turn."""
     began = time.monotonic()
     verdict = Verdict(
@@ -172,7 +174,7 @@ def put_to_the_test(stand: Stand, plan: Plan, overlay: Overlay, replays: int = R
         if overlay.family == "durability" and plan.crash is not None:
             _crash(stand, plan.crash, overlay, verdict)
         if verdict.outcome is not Outcome.KILLED:
-            _try(stand, plan, overlay, verdict, replays)
+            _try(stand, plan, overlay, verdict, replays, full=full)
     except (SuiteError, psycopg2.Error, requests.RequestException, OSError) as error:
         verdict.outcome = Outcome.BROKEN
         verdict.errors.append(f"{type(error).__name__}: {str(error).strip()}"[:SHOWN])
@@ -182,10 +184,12 @@ def put_to_the_test(stand: Stand, plan: Plan, overlay: Overlay, replays: int = R
     return verdict
 
 
-def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: int) -> None:
+def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: int, *, full: bool) -> None:
     tests = plan.of(overlay)
     if overlay.equivalent:
         tests = tests[:SHORT]
+    elif full and not overlay.is_control:
+        tests = tests + plan.rest
     began = time.monotonic()
     with stand.bench(overlay) as bench:
         finding = None
