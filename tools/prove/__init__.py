@@ -1,1 +1,1 @@
-"""Measures the suite's power: runs it on mutants of the studio, which it must find, and on controls, which it must not."""
+"""Measures the suite's power: mutants of the studio, which it must find, and controls, which it must not."""

@@ -42,6 +42,7 @@ from tools.studio.supervisor import TEMPLATE, reserved_port
 READY_SECONDS = 30
 POOL = 64  # the most connections of a gateway; a rush has up to 50 callers
 WARM = 4
+REVIVE_SECONDS = 0.2
 
 
 @dataclass
@@ -96,11 +97,13 @@ class Nursery:
         theirs.close()
         self._wire = ours
         self._said = ours.makefile("rb")
+        self._lock = threading.Lock()
 
     def start(self, **order: str) -> int:
         """Fork a gateway or a calendar worker, and return its process id."""
-        self._wire.sendall(json.dumps(order).encode() + b"\n")
-        return int(self._said.readline())
+        with self._lock:
+            self._wire.sendall(json.dumps(order).encode() + b"\n")
+            return int(self._said.readline())
 
     def close(self) -> None:
         """End it, and with it all that it has started."""
@@ -161,14 +164,12 @@ def _tell_the_calendar(order: dict[str, str]) -> None:
 
 @dataclass
 class Lease(embedded.Studio):
-    """The studio as one overlay's cases see it: its calendar worker is our own, and started again when it is killed."""
+    """The studio as one overlay's cases see it: its calendar worker is our own."""
 
     stand: Stand | None = field(repr=False, default=None)
 
     def refresh(self, deadline: float = READY_SECONDS) -> None:
-        """Start what was killed again, and learn its process id."""
-        if self.stand is not None and self.stand.calendar_pid and not psutil.pid_exists(self.stand.calendar_pid):
-            self.stand.start_calendar_worker()
+        """Learn the present process id of what may have been killed."""
         if self.stand is not None:
             self.worker_pid = self.stand.calendar_pid
 
@@ -192,6 +193,7 @@ class Stand:
         self.database = ""
         self.calendar_pid = 0
         self.lease: Lease | None = None
+        self._revived = threading.Event()
         self._administration = psycopg2.connect(access.url("postgres"))
         self._administration.autocommit = True
         self._session = requests.Session()
@@ -268,11 +270,11 @@ class Stand:
                 bench.session.close()
                 bench.target.close()
             self._session.close()
-            for child in (pid, self.calendar_pid):
-                if child:
-                    with suppress(ProcessLookupError):
-                        os.kill(child, signal.SIGKILL)
-            self.calendar_pid, self.lease = 0, None
+            self._stop_calendar()
+            if pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.lease = None
             admin.execute(f"drop database {self.database} with (force)")
 
     def _make_bench(self, overlay: Overlay) -> Bench:
@@ -297,9 +299,24 @@ class Stand:
     def start_calendar(self) -> None:
         """Let the studio tell its calendar, from the first test on that looks at it."""
         if not self.calendar_pid:
-            self.start_calendar_worker()
+            self._start_calendar_worker()
+            self._revived = threading.Event()
+            threading.Thread(target=self._revive, args=(self._revived,), daemon=True).start()
 
-    def start_calendar_worker(self) -> None:
+    def _revive(self, over: threading.Event) -> None:
+        """Start the calendar's worker again when a case has killed it, as the studio's supervisor does."""
+        while not over.wait(REVIVE_SECONDS):
+            if not psutil.pid_exists(self.calendar_pid):
+                self._start_calendar_worker()
+
+    def _stop_calendar(self) -> None:
+        if self.calendar_pid:
+            self._revived.set()
+            with suppress(ProcessLookupError):
+                os.kill(self.calendar_pid, signal.SIGKILL)
+            self.calendar_pid = 0
+
+    def _start_calendar_worker(self) -> None:
         """Start a process that tells the calendar, through the network that may disturb it."""
         parts = urlsplit(self.access.studio.calendar_url)
         port = self.calendar_port.getsockname()[1]

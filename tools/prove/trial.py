@@ -1,11 +1,12 @@
-"""Puts one overlay to the test, in this process: runs the plan's tests one after the other until one finds something."""
+"""Puts one overlay to the test, in this process: runs the plan's tests until one of them finds something."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ import requests
 from robot.api import TestSuite
 
 from acceptance import current
+from acceptance.bench import Bench
 from acceptance.errors import SuiteError
 from tools.prove.overlays import Overlay
 from tools.prove.plan import RESOURCE, Plan, Test
@@ -105,13 +107,6 @@ class Watch:
     def end_test(self, data: Any, result: Any) -> None:
         """Tell a finding about the target from an error of the suite."""
         self.times[data.name] = time.monotonic() - self._began
-        import os as _o
-
-        if _o.environ.get("PROVE_DEBUG"):
-            with open(_o.environ["PROVE_DEBUG"], "a") as _f:
-                _f.write(
-                    f"{_o.getpid()} {self.times[data.name]:.2f} {time.process_time():.1f} {result.status} {data.name} | {result.message[:150]!r}\n"
-                )
         if result.skipped:
             self.skipped += 1
             return
@@ -130,28 +125,34 @@ class Watch:
             del siblings[siblings.index(data) + 1 :]  # the runner walks over this very list
 
 
-def run_tests(stand: Stand, overlay: Overlay, tests: Sequence[Test], *, stop: bool) -> Watch:
+def run_tests(
+    stand: Stand, bench: Bench, overlay: Overlay, tests: Sequence[Test], *, stop: bool, suite: TestSuite | None = None
+) -> Watch:
     """Run tests in this process, in the order given.
 
     Args:
-        stand: with a bench in place.
+        stand: starts what a test needs.
+        bench: the studio with the overlay.
         overlay: named to those cases that want a studio for themselves.
         tests: what to run.
         stop: whether to end at the first finding.
+        suite: what to run where the tests belong to a suite with a setup of its own.
     """
-    suite = TestSuite(name="Prove")
-    suite.resource.imports.resource(str(RESOURCE))
-    suite.tests = [test.model for test in tests]  # not copies: running leaves a model as it is, but for its parent
+    if suite is None:
+        suite = TestSuite(name="Prove")
+        suite.resource.imports.resource(str(RESOURCE))
+        suite.tests = [test.model for test in tests]  # no copies: running leaves a model as it is, but for its parent
     watch = Watch(stand, tests, stop=stop)
-    suite.run(
-        output=None,
-        log=None,
-        report=None,
-        console="none",
-        loglevel="INFO",
-        listener=watch,
-        variable=[f"ENV:{stand.environment.name}", f"RUN_DIR:{stand.folder / overlay.id}", f"OVERLAY:{overlay.path}"],
-    )
+    variables = {"ENV": stand.environment.name, "RUN_DIR": stand.folder / overlay.id, "OVERLAY": overlay.path}
+    with _seated(bench):
+        suite.run(
+            output=None,
+            log=None,
+            report=None,
+            console="none",
+            listener=watch,
+            variable=[f"{name}:{value}" for name, value in variables.items()],
+        )
     return watch
 
 
@@ -194,7 +195,7 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
     with stand.bench(overlay) as bench:
         finding = None
         while tests and finding is None:
-            watch = _with(bench, lambda: run_tests(stand, overlay, tests, stop=not overlay.is_control))
+            watch = run_tests(stand, bench, overlay, tests, stop=not overlay.is_control)
             verdict.tests += len(watch.times)
             verdict.skipped += watch.skipped
             verdict.errors += watch.errors
@@ -205,7 +206,7 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
             if overlay.is_race and not overlay.is_control:
                 position = [test.name for test in tests].index(finding.test)
                 again = [tests[position]] * replays
-                lost = len(_with(bench, lambda: run_tests(stand, overlay, again, stop=False)).findings)
+                lost = len(run_tests(stand, bench, overlay, again, stop=False).findings)
                 if lost < replays:
                     verdict.flaky.append(f"{finding.test}: {lost} of {replays}")
                     tests, finding = tests[position + 1 :], None
@@ -214,17 +215,19 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
     verdict.outcome = _judge(overlay, verdict, finding)
 
 
-def _with(bench: Any, act: Any) -> Watch:
-    """Run something on a bench; Robot Framework's end of the run must not take the bench down."""
-    keep = bench.close, bench.connection, bench.target
-    bench.close = lambda: None
-    bench.connection, bench.target = _Kept(bench.connection), _Kept(bench.target)
+@contextmanager
+def _seated(bench: Bench) -> Iterator[None]:
+    """Make a bench the process's own for a run whose end, Robot Framework's, must not take it down."""
+    keep = bench.connection, bench.target
+    bench.close = lambda: None  # type: ignore[method-assign]
+    bench.connection, bench.target = _Kept(bench.connection), _Kept(bench.target)  # type: ignore[assignment]
     current.set_bench(bench)
     try:
-        return act()
+        yield
     finally:
         current.set_bench(None)
-        bench.close, bench.connection, bench.target = keep
+        bench.connection, bench.target = keep
+        del bench.close
 
 
 class _Kept:
@@ -253,22 +256,13 @@ def _judge(overlay: Overlay, verdict: Verdict, finding: Finding | None) -> Outco
 
 
 def _crash(stand: Stand, crash: Path, overlay: Overlay, verdict: Verdict) -> None:
-    """Kill what only a crash shows: the crash suite, on whole studios of its own."""
+    """Try what only a crash shows: the crash suite, on whole studios of its own."""
     began = time.monotonic()
     suite = TestSuite.from_file_system(crash)
-    for part in suite.suites or [suite]:
+    for part in suite.suites:
         tests = [Test(model, frozenset()) for model in part.tests]
-        watch = Watch(stand, tests, stop=True)
         with stand.bench(overlay) as bench:
-            variables = [f"ENV:{stand.environment.name}", f"RUN_DIR:{stand.folder / overlay.id}"]
-            variables.append(f"OVERLAY:{overlay.path}")
-            kept, part_run = bench, part
-
-            def run(part_run: TestSuite = part_run, watch: Watch = watch, variables: list[str] = variables) -> Watch:
-                part_run.run(output=None, log=None, report=None, console="none", listener=watch, variable=variables)
-                return watch
-
-            _with(kept, run)
+            watch = run_tests(stand, bench, overlay, tests, stop=True, suite=part)
         verdict.tests += len(watch.times)
         verdict.errors += watch.errors
         if watch.findings:
