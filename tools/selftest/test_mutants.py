@@ -28,6 +28,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance.embedded import Studio
 from acceptance.invariants import described
+from tools.prove.overlays import header
 from tools.studio.rules import CHANGE, apply_file
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -66,7 +67,6 @@ FAMILIES = {
     "work split",
     "wrong row or trace",
 }
-HEADER = re.compile(r"-- ([a-z]+): (\S.*)")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Everything of a database that an overlay can change: sources, rights, policies, triggers, views, columns, indexes.
 FINGERPRINT = """
@@ -744,18 +744,6 @@ def apply(ground: Ground) -> Iterator[Callable[[Path], None]]:
     yield lambda path: apply_file(ground.connection, path)
     ground.connection.rollback()
     ground.connection.cursor().execute("discard plans")  # else some keep a function that was taken back, inlined
-
-
-def header(path: Path) -> dict[str, str]:
-    """Read the lines at a file's head."""
-    found: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        match = HEADER.fullmatch(line)
-        if match is None:
-            break
-        assert match[1] not in found, f"{path.name} says {match[1]} twice"
-        found[match[1]] = match[2]
-    return found
 
 
 def names(paths: list[Path]) -> list[str]:
