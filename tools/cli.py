@@ -202,8 +202,9 @@ def prove(
         list[Path] | None, typer.Option(metavar="FILE", help="An overlay of your own; may be given several times.")
     ] = None,
     processes: Annotated[
-        int, typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="At once.", show_default="one a core")
-    ] = os.cpu_count() or 2,
+        int,
+        typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="At once; they wait a lot.", show_default="two a core"),
+    ] = 2 * (os.cpu_count() or 1),
     replays: Annotated[
         int, typer.Option(min=1, max=100, metavar="N", help="So often a race must be found, each time.")
     ] = 5,

@@ -67,10 +67,10 @@ def run(wish: Wish, console: Console) -> int:
         try:
             for verdict in _verdicts(chosen, general, access, place, wish):
                 verdicts.append(verdict)
+                score.write(place, verdicts, time.monotonic() - began)  # so that nothing is lost with us
                 console.print(_line(verdict, len(verdicts), len(chosen)), markup=False, highlight=False, soft_wrap=True)
         except KeyboardInterrupt:
             console.print("Stopped; what was tried so far is written.", highlight=False)
-            score.write(place, verdicts, time.monotonic() - began)
             return INTERRUPTED
     report = score.write(place, verdicts, time.monotonic() - began)
     for line in score.summary(verdicts, time.monotonic() - began):

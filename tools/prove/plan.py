@@ -56,7 +56,7 @@ WORDS = {
     "retry": "retry again key twice repeats idempotency idempotent",
     "fault": "fault swallowed timeout error failure",
     "network": "",
-    "calendar": "calendar",
+    "calendar": "calendar worker",
     "schedule": "schedule lock locks locked race",
     "rush": "counts",
     "desk": "desk staff secretary caller admin trainer definer",

@@ -172,7 +172,7 @@ def put_to_the_test(
     )
     folder = stand.folder / overlay.id
     try:
-        if overlay.family == "durability" and plan.crash is not None:
+        if plan.crash is not None and (overlay.family == "durability" or overlay.head.get("needs") == "crash"):
             _crash(stand, plan.crash, overlay, verdict)
         if verdict.outcome is not Outcome.KILLED:
             _try(stand, plan, overlay, verdict, replays, full=full)
