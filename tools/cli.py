@@ -203,7 +203,7 @@ def prove(
     ] = None,
     processes: Annotated[
         int,
-        typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="At once; they wait a lot.", show_default="two a core"),
+        typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="Overlays at once.", show_default="two a core"),
     ] = 2 * (os.cpu_count() or 1),
     replays: Annotated[
         int, typer.Option(min=1, max=100, metavar="N", help="So often a race must be found, each time.")

@@ -386,7 +386,8 @@ def calendar_is_told(facts: Facts) -> Iterator[str]:
             before[booking_id] = what
         if event.get("slot_id") != slots.get(booking_id, event.get("slot_id")):
             yield f"the calendar was told of the class {event['slot_id']}, but the booking {booking_id} is of another."
-        if "trace_id" in event and not event["trace_id"] and what != "moved":
+        by_a_call = booking_id not in facts.given and what != "moved"
+        if "trace_id" in event and not event["trace_id"] and by_a_call:
             yield f"what the calendar was told of the booking {booking_id} cannot be traced to a request."
         yield from _due_in_time(event)
 

@@ -453,7 +453,8 @@ class RunningCase(Scene):
             try:
                 state = orders.explain(
                     self.state,
-                    [seen(d) for d in step if not any(d.repeats is first for first in step)],
+                    # A call sent twice at once is one call; a repetition of an earlier step acts if that one did not.
+                    [seen(d) for d in step if not any(d.repeats is other for other in step)],
                     lambda state: orders.agrees(state, after, self._aliases),
                 )
                 explained = state is not None

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from robot.api import TestSuite
-from robot.running import TestCase
+from robot.running import TestCase, UserKeyword
 
 from acceptance.datafiles import ROOT
+from acceptance.errors import SuiteError
 from tools.prove.overlays import Overlay
 
 SUITES = ROOT / "suites"
@@ -93,6 +95,17 @@ class Plan:
     small: set[str] = field(default_factory=set)
     rest: list[Test] = field(default_factory=list)
     crash: Path | None = None
+    resources: tuple[str, ...] = (str(RESOURCE),)
+    keywords: tuple[UserKeyword, ...] = ()
+
+    def suite(self, tests: Sequence[Test]) -> TestSuite:
+        """Put tests of many files into one suite, which has what each of their files brings along."""
+        suite = TestSuite(name="Prove")
+        for resource in self.resources:
+            suite.resource.imports.resource(resource)
+        suite.resource.keywords = self.keywords
+        suite.tests = [test.model for test in tests]  # no copies: running leaves a model as it is, but for its parent
+        return suite
 
     def of(self, overlay: Overlay) -> list[Test]:
         """List the tests for an overlay, the fitting ones first, and not all of one action at once.
@@ -126,11 +139,8 @@ def make(place: Path) -> Plan:
     generated = list(TestSuite.from_file_system(*suite_files).all_tests)
     by_id = {case["test_id"]: case for case in table["cases"]}
     folders = [SUITES / name for name in BY_HAND if (SUITES / name).is_dir()]
-    by_hand = [
-        Test(model, features(model), words_of(model))
-        for folder in folders
-        for model in TestSuite.from_file_system(folder).all_tests
-    ]
+    files = [file for folder in folders for file in _files(TestSuite.from_file_system(folder))]
+    by_hand = [Test(model, features(model), words_of(model)) for file in files for model in file.tests]
     tests, rest, small = list(by_hand), [], {test.name for test in by_hand}
     met: Counter[str] = Counter()
     for model in generated:
@@ -144,7 +154,27 @@ def make(place: Path) -> Plan:
         if met[case["action"]] == 1 or (case["category"] == "order" and met[case["action"]] % 8 == 0):
             small.add(test.name)
     crash = SUITES / "crash"
-    return Plan(tests, small, rest, crash if crash.is_dir() else None)
+    return Plan(
+        tests,
+        small,
+        rest,
+        crash if crash.is_dir() else None,
+        tuple(dict.fromkeys([str(RESOURCE), *(path for file in files for path in _resources(file))])),
+        tuple(keyword for file in files for keyword in file.resource.keywords),
+    )
+
+
+def _files(suite: TestSuite) -> list[TestSuite]:
+    """List the suites that are files; what they bring along is gathered, so none may prepare something for all."""
+    if suite.has_setup or suite.has_teardown or suite.resource.variables:
+        words = "has a suite setup or variables; the proof runs tests of many files in one suite: use a keyword instead"
+        raise SuiteError(f"{suite.source}: {words}.")
+    return [suite] if suite.tests else [file for child in suite.suites for file in _files(child)]
+
+
+def _resources(file: TestSuite) -> list[str]:
+    imports = [one for one in file.resource.imports if one.type == "RESOURCE"]
+    return [str((Path(one.directory) / one.name).resolve()) for one in imports]
 
 
 def _is_of_general_part(case: dict[str, Any], number: int) -> bool:

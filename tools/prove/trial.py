@@ -20,7 +20,7 @@ from acceptance import current
 from acceptance.bench import Bench
 from acceptance.errors import SuiteError
 from tools.prove.overlays import Overlay
-from tools.prove.plan import RESOURCE, Plan, Test
+from tools.prove.plan import Plan, Test
 from tools.prove.stand import Stand
 
 REPLAYS = 5  # so often a race must be lost by the test that has found it
@@ -126,7 +126,7 @@ class Watch:
 
 
 def run_tests(
-    stand: Stand, bench: Bench, overlay: Overlay, tests: Sequence[Test], *, stop: bool, suite: TestSuite | None = None
+    stand: Stand, bench: Bench, overlay: Overlay, suite: TestSuite, tests: Sequence[Test], *, stop: bool
 ) -> Watch:
     """Run tests in this process, in the order given.
 
@@ -134,14 +134,10 @@ def run_tests(
         stand: starts what a test needs.
         bench: the studio with the overlay.
         overlay: named to those cases that want a studio for themselves.
-        tests: what to run.
+        suite: what to run.
+        tests: its tests.
         stop: whether to end at the first finding.
-        suite: what to run where the tests belong to a suite with a setup of its own.
     """
-    if suite is None:
-        suite = TestSuite(name="Prove")
-        suite.resource.imports.resource(str(RESOURCE))
-        suite.tests = [test.model for test in tests]  # no copies: running leaves a model as it is, but for its parent
     watch = Watch(stand, tests, stop=stop)
     variables = {"ENV": stand.environment.name, "RUN_DIR": stand.folder / overlay.id, "OVERLAY": overlay.path}
     with _seated(bench):
@@ -195,7 +191,7 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
     with stand.bench(overlay) as bench:
         finding = None
         while tests and finding is None:
-            watch = run_tests(stand, bench, overlay, tests, stop=not overlay.is_control)
+            watch = run_tests(stand, bench, overlay, plan.suite(tests), tests, stop=not overlay.is_control)
             verdict.tests += len(watch.times)
             verdict.skipped += watch.skipped
             verdict.errors += watch.errors
@@ -206,7 +202,7 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
             if overlay.is_race and not overlay.is_control:
                 position = [test.name for test in tests].index(finding.test)
                 again = [tests[position]] * replays
-                lost = len(run_tests(stand, bench, overlay, again, stop=False).findings)
+                lost = len(run_tests(stand, bench, overlay, plan.suite(again), again, stop=False).findings)
                 if lost < replays:
                     verdict.flaky.append(f"{finding.test}: {lost} of {replays}")
                     tests, finding = tests[position + 1 :], None
@@ -262,7 +258,7 @@ def _crash(stand: Stand, crash: Path, overlay: Overlay, verdict: Verdict) -> Non
     for part in suite.suites:
         tests = [Test(model, frozenset()) for model in part.tests]
         with stand.bench(overlay) as bench:
-            watch = run_tests(stand, bench, overlay, tests, stop=True, suite=part)
+            watch = run_tests(stand, bench, overlay, part, tests, stop=True)
         verdict.tests += len(watch.times)
         verdict.errors += watch.errors
         if watch.findings:
