@@ -384,7 +384,7 @@ def calendar_is_told(facts: Facts) -> Iterator[str]:
             yield f"the calendar was told twice in a row that the booking {booking_id} was {what}."
         if what != "moved":
             before[booking_id] = what
-        if event.get("slot_id") != slots.get(booking_id, event.get("slot_id")):
+        if "slot_id" in event and event["slot_id"] != slots.get(booking_id, event["slot_id"]):
             yield f"the calendar was told of the class {event['slot_id']}, but the booking {booking_id} is of another."
         by_a_call = booking_id not in facts.given and what != "moved"
         if "trace_id" in event and not event["trace_id"] and by_a_call:

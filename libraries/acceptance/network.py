@@ -13,6 +13,7 @@ change it, and a replay meets the same. The proxy's ledger, and nothing else, sa
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from acceptance.datafiles import Device
 
 CONTROL_SECONDS = 20
+REVIVAL_SECONDS = 8
+AGAIN_SECONDS = 0.1
 # A stalled try is given up after this instead of the device's 30 to 60 s: how long it waited changes nothing in what
 # the caller knows, and the server acts within some milliseconds.
 STALL_SECONDS = 0.5
@@ -183,15 +186,17 @@ class Network:
 
     def _control(self, session: requests.Session, method: str, **content: Any) -> dict[str, Any]:
         where = f"{self.url}/acceptance/network/{self.trace_id}"
-        for last in (False, False, True):
+        until = time.monotonic() + REVIVAL_SECONDS
+        while True:
             try:
                 answer = session.request(method, where, timeout=CONTROL_SECONDS, **content)
                 break
             except requests.RequestException as error:
-                # A connection that the proxy was just closing is no silence; asking twice says nothing else.
-                if last or not isinstance(error, requests.ConnectionError):
-                    words = f"the network proxy does not answer ({type(error).__name__})"
-                    raise SuiteError(f"{self.url}: {words}.") from None
+                # It may just close an idle connection, or be started again by its supervisor; what it then has
+                # forgotten counts as not exercised. Asking again says nothing else than before.
+                if time.monotonic() > until or not isinstance(error, requests.ConnectionError):
+                    raise SuiteError(f"{self.url}: the network proxy does not answer ({error}).") from None
+                time.sleep(AGAIN_SECONDS)
         # 404: it was started again and has forgotten everything; then nothing has fired.
         if not answer.ok and answer.status_code != requests.codes.not_found:
             raise SuiteError(f"{self.url}: the network proxy refuses the plan: {answer.text}")
