@@ -30,6 +30,7 @@ class BookingKeywords:
         operation: Operation,
         *,
         caller: str = "member",
+        member: str = "member",
         device: str = "",
         slot: str = "class",
         classes: str = "0",
@@ -39,6 +40,7 @@ class BookingKeywords:
         | =Argument=    | =Meaning= |
         | ``operation`` | ``BOOK``, ``CANCEL``, ``RESCHEDULE``, ``ADMIN_REMOVE``, ``CONFIRM``, ``CREDIT`` or ``EXPIRE`` |
         | ``caller``    | ``member``, ``front desk``, ``trainer`` or ``stranger`` |
+        | ``member``    | whose booking it is about: ``member``, or ``other-1`` for the first other member |
         | ``device``    | a client profile, when it is not the member's usual one |
         | ``slot``      | ``class`` or ``other class`` |
         | ``classes``   | how many, for a credit |
@@ -47,7 +49,7 @@ class BookingKeywords:
         | Ask | BOOK | caller=member | device=web-chrome |
         """
         case = current.case()
-        case.ask(operation, case.caller(caller, device), slot=slot, classes=current.count(classes))
+        case.ask(operation, case.caller(caller, device), member=member, slot=slot, classes=current.count(classes))
         if case.plan is None:
             logger.info(f"{caller}: {operation}: {case.done().reply.described()}")
 

@@ -220,6 +220,28 @@ def prove(
     raise typer.Exit(job.run(wish, Console()))
 
 
+@app.command(epilog=examples("random", "random --draws 200", "random --seed 4711 --draws 5000 --processes 8"))
+def random(
+    draws: Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many programs.")] = DEFAULT_COUNT,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Draw the same programs again.", show_default="a new one")
+    ] = None,
+    env: Env = "embedded",
+    processes: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="Parallel workers.", show_default="two a core")
+    ] = 2 * (os.cpu_count() or 1),
+    overlay: Overlay = None,
+) -> None:
+    """Draw programs at random, each independently: the bound on the failure rate comes from these alone.
+
+    A failing program is shrunk to the smallest one that still fails; `replay` takes it.
+    """
+    from tools.draws import job
+
+    wish = job.Wish(draws, job.fresh_seed() if seed is None else seed, env, processes, tuple(overlay or ()))
+    raise typer.Exit(job.run(wish, Console()))
+
+
 @app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))
 def report(
     name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",

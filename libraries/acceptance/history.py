@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from acceptance.client import Caller, Outcome, Reply, Request
@@ -14,7 +15,7 @@ from acceptance.orders import Seen
 class Planned:
     """A call that is about to be made. ``delay`` in seconds counts from the common release.
 
-    A path of a table (with its filter) and the method PATCH stand for a change of the schedule.
+    A path of a table (with its filter) stands for a change of the schedule.
     """
 
     call: Call
@@ -23,7 +24,11 @@ class Planned:
     body: dict[str, Any]
     key: str
     delay: float = 0.0
-    method: str = "POST"
+
+    @property
+    def method(self) -> str:
+        """The HTTP method: the schedule is changed as a table's row, everything else by a function."""
+        return method_of(self.call)
 
 
 @dataclass
@@ -47,6 +52,11 @@ class Done:
         return self.reply.body.get(key) if isinstance(self.reply.body, dict) else None
 
 
+def method_of(call: Call) -> str:
+    """Return the HTTP method of a call."""
+    return "PATCH" if call.operation in OF_THE_SCHEDULE else "POST"
+
+
 def seen(done: Done) -> Seen:
     """Put what a caller was told into the model's words."""
     reply = done.reply
@@ -54,6 +64,28 @@ def seen(done: Done) -> Seen:
     cancels = done.call.operation in (Operation.CANCEL, Operation.ADMIN_REMOVE)
     given_back = reply.body if cancels and isinstance(reply.body, int) else None
     return Seen(done.call, reply.outcome, reply.reason, remaining, given_back)
+
+
+def seen_of(step: Sequence[Done]) -> list[Seen]:
+    """Put a step's answers into the model's words.
+
+    A request that is sent twice at once is one call, unless one of the two was refused: refusals are not kept for
+    a repetition, so each is a call; only, it cannot come after the one that was accepted.
+    """
+    found: list[Seen] = []
+    places: dict[int, int] = {}
+    for done in step:
+        twin = done.repeats if any(done.repeats is other for other in step) else None
+        pair = [done, *([twin] if twin else [])]
+        if twin is not None and all(one.reply.outcome is not Outcome.REFUSED for one in pair):
+            continue
+        places[id(done)] = len(found)
+        found.append(seen(done))
+        if twin is not None and done.reply.outcome is not twin.reply.outcome:
+            refused, other = sorted(pair, key=lambda one: one.reply.outcome is not Outcome.REFUSED)
+            where = places[id(refused)]
+            found[where] = replace(found[where], before=places[id(other)])
+    return found
 
 
 def exchange(request: Request, reply: Reply) -> dict[str, Any]:
@@ -115,7 +147,7 @@ def log_record(
         "action": done.call.operation,
         "repeated": done.repeats is not None,
         "request": {
-            "method": "PATCH" if done.call.operation in OF_THE_SCHEDULE else "POST",
+            "method": method_of(done.call),
             "url": done.path,
             "body": done.body,
         },

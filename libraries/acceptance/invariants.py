@@ -413,6 +413,9 @@ def repeated_request_acts_once(facts: Facts) -> Iterator[str]:
         if done.repeats is None:
             continue
         first, again = done.repeats.reply, done.reply
+        at_once = any(done.repeats is other for other in facts.step)
+        if at_once and Outcome.REFUSED in (first.outcome, again.outcome):
+            continue  # no refusal is kept for a repetition; whether some order explains both, I13 judges
         if first.outcome is Outcome.UNKNOWN and not done.repeats.happened:
             continue  # then the second one was the first to act
         if first.outcome is Outcome.UNKNOWN and again.outcome is not Outcome.ACCEPTED:

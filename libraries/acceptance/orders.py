@@ -24,13 +24,17 @@ class SearchLimitError(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """A call together with what its caller saw. None stands for "was not said"."""
+    """A call together with what its caller saw. None stands for "was not said".
+
+    ``before`` is the place of a call, of those seen, that this one cannot come after.
+    """
 
     call: Call
     outcome: Outcome
     reason: Refusal | None = None
     remaining: int | None = None
     given_back: int | None = None
+    before: int | None = None
 
 
 def fits(answer: Answer, seen: Seen) -> bool:
@@ -61,7 +65,7 @@ def explain(state: State, seen: Sequence[Seen], final: Callable[[State], bool]) 
 
     def search(state: State, left: frozenset[int]) -> State | None:
         for index in sorted(left):
-            if seen[index].outcome is Outcome.REFUSED:
+            if seen[index].outcome is Outcome.REFUSED and (seen[index].before is None or seen[index].before in left):
                 _, answer = apply(state, seen[index].call)
                 if fits(answer, seen[index]):
                     left = left - {index}

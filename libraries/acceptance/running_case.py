@@ -22,7 +22,7 @@ from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
 from acceptance.errors import SuiteError
 from acceptance.faults import Disturbance
-from acceptance.history import Done, Planned, exchange, log_record, one_call, seen
+from acceptance.history import Done, Planned, exchange, log_record, one_call, seen_of
 from acceptance.instruments import Stop
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import OF_THE_SCHEDULE, Call, Operation, State, Status
@@ -97,6 +97,7 @@ class RunningCase(Scene):
         # What a fault has left to do once the calls are over, before the rows can be read: wait, connect again.
         self.aftermath: list[Callable[[], None]] = []
         self._aliases: dict[str, str] = {}
+        self._asked: dict[str, int] = {}  # how many classes each call was to credit
         self._raised = 0
         self._expiry_alone = False
 
@@ -241,7 +242,6 @@ class RunningCase(Scene):
             body,
             self.next_key or self._key(number),
             self.delay,
-            "PATCH" if operation in OF_THE_SCHEDULE else "POST",
         )
         if self.plan is None:
             self._take_step([planned], actor_names([planned]))
@@ -399,7 +399,8 @@ class RunningCase(Scene):
                 cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
 
     def _learn(self, done: Done) -> None:
-        """Keep the ids that an accepted answer gave out."""
+        """Keep what was asked for, and the ids that an accepted answer gave out."""
+        self._asked[done.call.creates] = done.call.classes
         if done.reply.outcome is not Outcome.ACCEPTED:
             return
         if done.call.operation in (Operation.BOOK, Operation.RESCHEDULE):
@@ -418,6 +419,33 @@ class RunningCase(Scene):
                 news = [row_id for row_id in fits if row_id not in self.bookings.values()]
                 if news:
                     self.bookings[booking.id] = news[0]
+        self._learn_credited(found)
+
+    def _learn_credited(self, found: snapshot.Snapshot) -> None:
+        """Find the rows of deposits credited without a clear answer, and which of several at once is the older one.
+
+        What comes next may depend on it, for the older one pays first; that the rows fit some order was judged before.
+        """
+        rows_of: dict[str, dict[str, Any]] = {self._aliases.get(row["id"], row["id"]): row for row in found.deposits}
+        made = [deposit for deposit in self.state.deposits if deposit.id.startswith("made-")]
+        known = {deposit.id for deposit in self.state.deposits}
+        for deposit in made:
+            wanted = (deposit.member, deposit.remaining)
+            strays = [
+                n for n, r in rows_of.items() if n not in known and (r["user_id"], r["deposit_remaining"]) == wanted
+            ]
+            if deposit.id not in rows_of and strays:
+                row = rows_of[deposit.id] = rows_of.pop(strays[0])
+                self._aliases[row["id"]] = deposit.id
+                self.credited[row["id"]] = self._asked[deposit.id]
+        place: dict[str, int] = {}
+        for member in {deposit.member for deposit in made}:
+            mine = [deposit for deposit in made if deposit.member == member and deposit.id in rows_of]
+            ranks = sorted(deposit.position for deposit in mine)
+            mine.sort(key=lambda deposit: (rows_of[deposit.id]["credited_at"], rows_of[deposit.id]["id"]))
+            place |= {deposit.id: rank for deposit, rank in zip(mine, ranks, strict=True)}
+        deposits = (replace(d, position=place.get(d.id, d.position)) for d in self.state.deposits)
+        self.state = replace(self.state, deposits=tuple(deposits))
 
     # --- judgement ----------------------------------------------------------------------------------------
 
@@ -452,10 +480,7 @@ class RunningCase(Scene):
         if known is None:
             try:
                 state = orders.explain(
-                    self.state,
-                    # A call sent twice at once is one call; a repetition of an earlier step acts if that one did not.
-                    [seen(d) for d in step if not any(d.repeats is other for other in step)],
-                    lambda state: orders.agrees(state, after, self._aliases),
+                    self.state, seen_of(step), lambda state: orders.agrees(state, after, self._aliases)
                 )
                 explained = state is not None
             except orders.SearchLimitError:
@@ -463,12 +488,12 @@ class RunningCase(Scene):
         self.explained = explained
         self.changed = before.rows() != after.rows()
         self.snapshots.append((before, after))
-        breaches = invariants.check(self._facts(before, explained))
-        self.breaches += [b for b in breaches if b not in self.breaches]
         if state is not None:
             step[-1].happened = state != self.state
             self.state = state
             self._learn_from_rows(after)
+        breaches = invariants.check(self._facts(before, explained))
+        self.breaches += [b for b in breaches if b not in self.breaches]
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
         for done in step:

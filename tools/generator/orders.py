@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -9,12 +11,11 @@ from acceptance import schedule
 from acceptance.errors import SuiteError
 from acceptance.model import Operation
 from tools.generator.matrix import FACTORS, FILE, Action, Matrix, Row
-from tools.generator.story import ASKS, OF_THE_STUDIO
+from tools.generator.story import ALL_OTHERS, ASKS, OF_THE_STUDIO
 
 CATEGORY = "order"
 SETTINGS = {"priority": "p0"}
 BELONGS_TO = "concurrency"  # the category of the matrix that brings them along
-OTHERS = "all other members book the class at once"
 
 
 def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
@@ -32,7 +33,7 @@ def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
         for calls in (*combinations_with_replacement(family["calls"], 2), *map(tuple, family.get("triples", ()))):
             if family.get("with", calls[0]) not in calls:
                 continue
-            for line in _orders(calls, stops):
+            for line in lines(calls, stops):
                 met = " while ".join(map(_short, calls))
                 title = f"{met}, {line.split(' | ')[0].replace(' -> ', ' held at ')}"
                 action = Action(
@@ -42,14 +43,22 @@ def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
     return rows
 
 
-def _orders(calls: tuple[str, ...], stops: int) -> list[str]:
+def lines(calls: Sequence[str], stops: int) -> list[str]:
     """List the orders of calls; where two are alike, one of each two that differ by the names only."""
-    met: dict[str, tuple[str, ...]] = {}
+    names = actors(calls)
+    found = schedule.orders({name: gates(call) for name, call in names.items()}, stops)
+    return [line for line in found if line.startswith(f"{next(iter(names))} ->")] if len({*calls}) == 1 else found
+
+
+def actors(calls: Sequence[str]) -> dict[str, str]:
+    """Name the actor of each call as a schedule does: "member", and "member 2" for the member's second call."""
+    met: Counter[str] = Counter()
+    names = {}
     for call in calls:
         name = actor(call)
-        met[f"{name} 2" if name in met else name] = gates(call)
-    lines = schedule.orders(met, stops)
-    return [line for line in lines if line.startswith(f"{actor(calls[0])} ->")] if len({*calls}) == 1 else lines
+        met[name] += 1
+        names[name if met[name] == 1 else f"{name} {met[name]}"] = call
+    return names
 
 
 def actor(sentence: str) -> str:
@@ -59,6 +68,9 @@ def actor(sentence: str) -> str:
         "the front desk": "front desk",
         "the studio": "studio",
         "all other members": "other-1",
+        "the other member": "other-1",
+        "another member": "stranger",
+        "the trainer": "trainer",
     }
     for words, name in known.items():
         if sentence.startswith(words):
@@ -70,7 +82,7 @@ def gates(sentence: str) -> tuple[str, ...]:
     """List where a call can be stopped: before each change that its operation cannot do without."""
     if match := OF_THE_STUDIO.fullmatch(sentence):
         return schedule.CHANGES[Operation.RESIZE if match[1] else Operation.SWITCH_OFF]
-    if sentence == OTHERS:
+    if sentence == ALL_OTHERS:
         return schedule.CHANGES[Operation.BOOK]
     if sentence.startswith("the front desk credits"):
         return schedule.CHANGES[Operation.CREDIT]

@@ -39,7 +39,10 @@ ASKS: dict[str, tuple[Operation, str, str]] = {
     "the front desk checks for expired deposits": (Operation.EXPIRE, "admin", "class"),
     "another member books the class for the member": (Operation.BOOK, "stranger", "class"),
     "another member cancels the booking": (Operation.CANCEL, "stranger", "class"),
+    "the other member books the class": (Operation.BOOK, "other-1", "class"),
+    "the other member cancels her booking": (Operation.CANCEL, "other-1", "class"),
 }
+ALL_OTHERS = "all other members book the class at once"
 
 
 def choose(sentence: str, turn: int) -> str:
@@ -110,13 +113,7 @@ class Story:
         if row["state"] == "no deposit":
             self.lines.append("And the member has no deposit")
         self.lines.append(f"And a class {row['when']} with {self.matrix.places} places")
-        if taken:
-            self.lines.append(f"And {taken} {'place is' if taken == 1 else 'places are'} taken")
-            for number in range(taken):
-                guest = f"guest-{number}"
-                self._add_member(guest, 0)
-                place = Booking(guest, guest, "class", f"{guest}-paid")
-                self.state = replace(self.state, bookings=(*self.state.bookings, place))
+        self._fill(taken)
         for sentence in action.given:
             self._before(sentence)
         if row["network"] != "normal":
@@ -131,6 +128,16 @@ class Story:
         if action.category in ("functional", "edge"):
             self.lines.append(f"And the member sees the class at the same instant in {row['timezone']}")
         self.lines.append("And no class is lost or given away")
+
+    def _fill(self, taken: int) -> None:
+        """Let others hold places of the class already."""
+        if taken:
+            self.lines.append(f"And {taken} {'place is' if taken == 1 else 'places are'} taken")
+        for number in range(taken):
+            guest = f"guest-{number}"
+            self._add_member(guest, 0)
+            place = Booking(guest, guest, "class", f"{guest}-paid")
+            self.state = replace(self.state, bookings=(*self.state.bookings, place))
 
     def _add_member(self, name: str, classes: int) -> None:
         self.state = replace(self.state, deposits=(*self.state.deposits, Deposit(f"{name}-paid", name, classes)))
@@ -177,24 +184,9 @@ class Story:
         return True
 
     def _call(self, sentence: str) -> Call:
-        """Turn a sentence into a call."""
+        """Turn a sentence into a call upon what stands now."""
         self.count += 1
-        if match := OF_THE_STUDIO.fullmatch(sentence):
-            operation = Operation.RESIZE if match[1] else Operation.SWITCH_OFF
-            return Call(operation, "studio", "service", "member", "class", places=int(match[1] or 0))
-        if match := re.fullmatch(r"the front desk credits (\d+) class(?:es)?", sentence):
-            return Call(Operation.CREDIT, "admin", "admin", "member", creates=f"m{self.count}", classes=int(match[1]))
-        plain = re.sub(r" on [\w-]+$", "", sentence)
-        if plain not in ASKS:
-            raise SuiteError(f"{FILE}: do: the generator does not know {sentence!r}.")
-        operation, who, slot = ASKS[plain]
-        mine = [b for b in self.state.bookings if b.member == "member"]
-        standing = [b for b in mine if b.status is Status.CONFIRMED]
-        booking = (standing or mine)[-1].id if mine else "none"
-        role = who if who in ("admin", "trainer") else profiles()[self.row["user"]]["role"]
-        if who == "stranger":
-            role = "user"
-        return Call(operation, who, role, "member", slot, booking, f"m{self.count}")
+        return call_of(self.state, sentence, profiles()[self.row["user"]]["role"], self.count)
 
     def _apply(self, call: Call) -> Answer:
         self.state, answer = apply(self.state, call)
@@ -293,25 +285,24 @@ class Story:
                 delay += int(sentence.split()[0])
             elif "->" in sentence:
                 self.order.append(sentence)
-            elif sentence == "all other members book the class at once":
-                names = [f"other-{number}" for number in range(1, self.others + 1)]
-                calls += [Call(Operation.BOOK, n, member=n, slot="class", creates=f"b-{n}") for n in names]
+            elif sentence == ALL_OTHERS:
+                calls += others_book(self.others)
                 self.actors.append({"actor": "others", "action": sentence, "delay_ms": delay})
             else:
                 calls.append(self._call(sentence))
                 actor = sentence.split(" ")[1]
                 self.actors.append({"actor": actor, "action": sentence, "delay_ms": delay})
-        ends = _ends(self.state, tuple(calls))
-        accepted = {count for count, _ in ends}
+        found = ends(self.state, tuple(calls))
+        accepted = {count for count, _ in found}
         lines = ["Then the answers fit one order of the calls"]
         if len(accepted) == 1:
             (count,) = accepted
             lines.insert(0, f"Then exactly {count} of them {'is' if count == 1 else 'are'} accepted")
             lines[1] = "And the answers fit one order of the calls"
-        self.state = ends[0][1]
-        if len({state.left("member") for _, state in ends}) == 1:
+        self.state = found[0][1]
+        if len({state.left("member") for _, state in found}) == 1:
             lines.append(self._left())
-        taken = {state.taken("class") for _, state in ends}
+        taken = {state.taken("class") for _, state in found}
         if len(taken) == 1:
             (count,) = taken
             lines.append(f"And the class has {count} {'place' if count == 1 else 'places'} taken")
@@ -323,8 +314,44 @@ class Story:
         )
 
 
+def call_of(state: State, sentence: str, role: str, number: int) -> Call:
+    """Turn a sentence into a call.
+
+    Args:
+        state: what stands; the call is about the member's latest booking in it, a confirmed one first.
+        sentence: for example "the member books the class", with or without a device at its end.
+        role: the member's.
+        number: counts the calls of a case; gives what the call makes its name.
+
+    Raises:
+        SuiteError: when it is none the generator knows.
+    """
+    if match := OF_THE_STUDIO.fullmatch(sentence):
+        operation = Operation.RESIZE if match[1] else Operation.SWITCH_OFF
+        return Call(operation, "studio", "service", "member", "class", places=int(match[1] or 0))
+    if match := re.fullmatch(r"the front desk credits (\d+) class(?:es)?", sentence):
+        return Call(Operation.CREDIT, "admin", "admin", "member", creates=f"m{number}", classes=int(match[1]))
+    plain = re.sub(r" on [\w-]+$", "", sentence)
+    if plain not in ASKS:
+        raise SuiteError(f"{FILE}: do: the generator does not know {sentence!r}.")
+    operation, who, slot = ASKS[plain]
+    subject = who if who.startswith("other-") else "member"
+    mine = [b for b in state.bookings if b.member == subject]
+    standing = [b for b in mine if b.status is Status.CONFIRMED]
+    booking = (standing or mine)[-1].id if mine else "none"
+    if who != "member":
+        role = who if who in ("admin", "trainer") else "user"
+    return Call(operation, who, role, subject, slot, booking, f"m{number}")
+
+
+def others_book(others: int) -> list[Call]:
+    """Return the calls of all other members who book the class at once."""
+    names = [f"other-{number}" for number in range(1, others + 1)]
+    return [Call(Operation.BOOK, name, member=name, slot="class", creates=f"b-{name}") for name in names]
+
+
 @cache
-def _ends(start: State, calls: tuple[Call, ...]) -> tuple[tuple[int, State], ...]:
+def ends(start: State, calls: tuple[Call, ...]) -> tuple[tuple[int, State], ...]:
     """Play the calls in every order, without playing again what differs by a name only.
 
     Calls that are alike but for the name of what they make, or of the other member who makes them, are

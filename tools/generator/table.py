@@ -120,6 +120,21 @@ def _record(
 ) -> dict[str, Any]:
     story = Story(plan, row, turn)
     story.tell(action)
+    return record(plan, story, test_id, action, rng, env)
+
+
+def record(plan: Matrix, story: Story, test_id: str, action: Action, rng: random.Random, env: str) -> dict[str, Any]:
+    """Make the record of a story that has been told.
+
+    Args:
+        plan: the matrix it was told by.
+        story: the scenario with its row.
+        test_id: the case's id.
+        action: gives category, name and title.
+        rng: makes the case's seed and ids.
+        env: the environment that the record names.
+    """
+    row = story.row
     profile = profiles()[row["user"]]
     deposits = profile["deposits"] if row["state"] == "has deposit" else []
     day, time = _day_and_time(row["when"])

@@ -140,7 +140,7 @@ def run_tests(
     """
     watch = Watch(stand, tests, stop=stop)
     variables = {"ENV": stand.environment.name, "RUN_DIR": stand.folder / overlay.id, "OVERLAY": overlay.path}
-    with _seated(bench):
+    with seated(bench):
         suite.run(
             output=None,
             log=None,
@@ -212,7 +212,7 @@ def _try(stand: Stand, plan: Plan, overlay: Overlay, verdict: Verdict, replays: 
 
 
 @contextmanager
-def _seated(bench: Bench) -> Iterator[None]:
+def seated(bench: Bench) -> Iterator[None]:
     """Make a bench the process's own for a run whose end, Robot Framework's, must not take it down."""
     keep = bench.connection, bench.target
     bench.close = lambda: None  # type: ignore[method-assign]
