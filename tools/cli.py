@@ -76,6 +76,7 @@ def generate(
         "run --count 100",
         "run --priority",
         "run --category concurrency --processes 8",
+        "run --draws 1247",
         "run --overlay tools/mutants/refund-twice.sql",
     )
 )
@@ -92,6 +93,9 @@ def run(
         ),
     ] = max(2, os.cpu_count() or 2),
     priority: Annotated[bool, typer.Option("--priority", help="Only the scenarios written by hand.")] = False,
+    draws: Annotated[
+        int, typer.Option(min=0, max=1_000_000, metavar="N", help="Programs drawn at random as well (see `random`).")
+    ] = 0,
     overlay: Overlay = None,
 ) -> None:
     """Generate the cases, run them in parallel, and write log and report into results/latest."""
@@ -100,7 +104,7 @@ def run(
 
     if priority and (category or full):
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
-    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()))
+    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws)
     raise typer.Exit(job.run(wanted, Console()))
 
 

@@ -40,6 +40,7 @@ from acceptance.errors import SuiteError
 from tools import generator
 from tools.draws import program
 from tools.generator import matrix, suites
+from tools.generator.table import VERSION
 from tools.prove.trial import NOT_EXERCISED, seated
 from tools.report import figures
 from tools.report.proof import DRAWS
@@ -168,12 +169,13 @@ def run(wish: Wish, console: Console) -> int:
     with closing(target):
         preflight.check(target)
         place = folder.create(latest=False)
-        console.print(f"{wish.draws} draws, seed {wish.seed}, {wish.processes} workers: {place}", highlight=False)
+        told = f"{wish.draws} draws, seed {wish.seed}, {wish.processes} workers: {place}"
+        console.print(told, highlight=False, soft_wrap=True)
         began = datetime.now(UTC)
         tally = draw(wish, place, console)
         with preflight.connected(target) as connection:
             rows.remove_rows(connection, run_digits(place.name))
-    _keep_for_replay(tally, place, began)
+    _keep_for_replay(wish, place, began)
     for line in tally.lines():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if tally.failures:
@@ -182,10 +184,8 @@ def run(wish: Wish, console: Console) -> int:
     return tally.exit_code
 
 
-def _keep_for_replay(tally: Tally, place: Path, began: datetime) -> None:
-    """Write the failing programs as a table of cases, and what ``replay`` wants to know of a run."""
-    records = [one.smallest or one.drawn for one in tally.failures]
-    wish = tally.wish
+def _keep_for_replay(wish: Wish, place: Path, began: datetime) -> None:
+    """Write what ``replay`` wants to know of a run."""
     record = {
         "run": place.name,
         "started": began.isoformat(timespec="milliseconds"),
@@ -193,13 +193,10 @@ def _keep_for_replay(tally: Tally, place: Path, began: datetime) -> None:
         "arguments": {"env": wish.env, "overlays": [str(path.resolve()) for path in wish.overlays]},
     }
     (place / folder.RECORD).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-    if records:
-        head = {"generator": {"seed": wish.seed, "count": len(records), "version": 1}, "coverage": {}}
-        generator.write_table({**head, "cases": records}, place / folder.TABLE)
 
 
 def draw(wish: Wish, place: Path, console: Console) -> Tally:
-    """Draw, run and judge, and write ``random.json`` into a run's folder.
+    """Draw, run and judge, and write ``random.json`` and the failing programs' cases into a run's folder.
 
     Args:
         wish: what is to be drawn.
@@ -230,6 +227,9 @@ def draw(wish: Wish, place: Path, console: Console) -> Tally:
             _end(pool)
     tally.seconds = time.monotonic() - began
     (place / DRAWS).write_bytes(orjson.dumps(tally.record(), option=orjson.OPT_INDENT_2))
+    if records := [one.smallest or one.drawn for one in tally.failures]:
+        head = {"generator": {"seed": wish.seed, "count": len(records), "version": VERSION}, "coverage": {}}
+        generator.write_table({**head, "cases": records}, place / folder.DRAWN)
     return tally
 
 
@@ -288,23 +288,24 @@ class _Worker:
         Of the two examples that Hypothesis makes for a seed the first is always the simplest one: None, which stands
         for no program and is not run. The second one is drawn.
         """
-        test_id = f"T-RANDOM-{number:06d}"
-        seed = int.from_bytes(hashlib.sha256(f"{self.wish.seed}/{number}".encode()).digest()[:4], "big") >> 1
-        first: list[tuple[dict[str, Any], _Judgement]] = []
-        smallest: list[tuple[dict[str, Any], _Judgement]] = []
+        test_id, seed = id_of(number), self.seed(number)
+        first: _Judgement | None = None
+        kept: list[program.Program] = []
         until = time.monotonic() + MOST_SECONDS
         tries = 0
 
         def attempt(drawn: program.Program | None) -> None:
-            nonlocal tries
+            nonlocal tries, first
             if drawn is None or tries > MOST_TRIES or time.monotonic() > until:
                 return
             tries += 1
-            case = program.told(self.plan, drawn, test_id, seed, self.wish.env)
-            judgement = self.judge(case)
-            first.append((case, judgement))
-            if judgement.verdict == "failed" and judgement.symptom == first[0][1].symptom:
-                smallest[:] = [(case, judgement)]
+            if first is None:
+                first = self.judge(self.told(drawn, number))
+                kept.append(drawn)
+                if first.verdict == "failed":
+                    raise AssertionError
+            elif self.fails(drawn, number, first):
+                kept.append(drawn)
                 raise AssertionError
 
         phases = [Phase.generate, Phase.shrink] if self.shrunk < SHRUNK else [Phase.generate]
@@ -323,16 +324,43 @@ class _Worker:
         # by ``again``.
         with suppress(AssertionError, HypothesisException):
             run_it()
-        case, judgement = first[0]
-        if judgement.verdict == "passed":
+        if first is None:
+            return Draw(test_id, "error", words="Hypothesis drew nothing for this seed")
+        if first.verdict == "passed":
             return Draw(test_id)
-        if judgement.verdict != "failed":
-            return Draw(test_id, judgement.verdict, judgement.broke, judgement.words, drawn=case)
-        again = None
-        if Phase.shrink in phases:
-            self.shrunk += 1
-            again = sum(self.judge(smallest[0][0]).verdict == "failed" for _ in range(AGAIN))
-        return Draw(test_id, "failed", judgement.broke, judgement.words, again, case, smallest[0][0])
+        drawn = self.told(kept[0], number)
+        if first.verdict != "failed":
+            return Draw(test_id, first.verdict, first.broke, first.words, drawn=drawn)
+        if Phase.shrink not in phases:
+            return Draw(test_id, "failed", first.broke, first.words, drawn=drawn)
+        self.shrunk += 1
+        smallest, again = self._most_certain(kept[-1], number, first)
+        return Draw(test_id, "failed", first.broke, first.words, again, drawn, self.told(smallest, number))
+
+    def _most_certain(self, smallest: program.Program, number: int, first: _Judgement) -> tuple[program.Program, int]:
+        """Look whether a race fails each time; where it does not, look for an order in which it does."""
+        again = self._times(smallest, number, first)
+        for steered in program.steered(smallest) if again < AGAIN else ():
+            if self.fails(steered, number, first):
+                return steered, self._times(steered, number, first)
+        return smallest, again
+
+    def _times(self, drawn: program.Program, number: int, first: _Judgement) -> int:
+        case = self.told(drawn, number)
+        return sum(self.judge(case).symptom == first.symptom for _ in range(AGAIN))
+
+    def fails(self, drawn: program.Program, number: int, first: _Judgement) -> bool:
+        """Tell whether a program fails as the one that was drawn: twice, for a race may be lost by chance."""
+        case = self.told(drawn, number)
+        return all(self.judge(case).symptom == first.symptom for _ in range(2))
+
+    def told(self, drawn: program.Program, number: int) -> dict[str, Any]:
+        """Tell a program as the case of a draw."""
+        return program.told(self.plan, drawn, id_of(number), self.seed(number), self.wish.env)
+
+    def seed(self, number: int) -> int:
+        """Return the seed of a draw: it says nothing about any other draw's."""
+        return int.from_bytes(hashlib.sha256(f"{self.wish.seed}/{number}".encode()).digest()[:4], "big") >> 1
 
     def judge(self, case: dict[str, Any]) -> _Judgement:
         """Run a case in this process, and say what came of it."""
@@ -361,8 +389,8 @@ class _Judgement:
 
     @property
     def symptom(self) -> str:
-        """What is broken: while it is shrunk, a failure must not turn into another one."""
-        return self.broke[0] if self.broke else ""
+        """What is broken; while it is shrunk, a failure must not turn into another one."""
+        return self.broke[0] if self.verdict == "failed" else ""
 
 
 def _judgement(result: ExecutionResult) -> _Judgement:
@@ -380,6 +408,11 @@ def _judgement(result: ExecutionResult) -> _Judgement:
         words = complaints[0] if complaints else str(case.breaches[0])
         return _Judgement("failed", broke or ["expectation"], words)
     return _Judgement("not exercised" if case.complaints else "error", words=test.message)
+
+
+def id_of(number: int) -> str:
+    """Name the case of a draw."""
+    return f"T-RANDOM-{number:06d}"
 
 
 def fresh_seed() -> int:

@@ -8,6 +8,7 @@ what is left is a program again.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
@@ -25,6 +26,7 @@ from tools.generator.table import record
 
 CATEGORY = "random"
 MOST_STEPS = 5
+MOST_ORDERS = 24
 MOST_STATES = 64  # when a program can have come to more, it goes on without faults that need to know
 WHEN = ("tomorrow at 10:00", "in 20 minutes", "tomorrow at 23:45", "on the next autumn clock change at 02:30")
 LATE = ("30 minutes ago",)
@@ -84,7 +86,8 @@ def programs(plan: Matrix) -> st.SearchStrategy[Program]:
     faults = st.sampled_from(("", "", "", *DATABASE, *NETWORK))
     one = st.builds(One, st.sampled_from(CALLS), faults, st.integers(0, 7), st.booleans())
     calls = st.lists(st.sampled_from(AT_ONCE), min_size=2, max_size=3).map(tuple)
-    together = st.builds(Together, calls, st.none() | st.integers(0, 11), st.booleans())
+    order = st.none() | st.integers(0, MOST_ORDERS - 1) | st.integers(0, MOST_ORDERS - 1)
+    together = st.builds(Together, calls, order, st.booleans())
     step = st.one_of(one, together, together, st.sampled_from(EVENTS))
     return st.builds(
         Program,
@@ -97,8 +100,21 @@ def programs(plan: Matrix) -> st.SearchStrategy[Program]:
         others=st.integers(1, 3),
         classes=st.integers(0, 2),
         booked=st.booleans(),
-        steps=st.lists(step, min_size=1, max_size=MOST_STEPS).map(tuple),
+        steps=st.lists(step, min_size=1, max_size=MOST_STEPS).filter(_asks_something).map(tuple),
     )
+
+
+def _asks_something(steps: list[One | Together | str]) -> bool:
+    return any(not isinstance(step, str) for step in steps)
+
+
+def steered(drawn: Program) -> Iterator[Program]:
+    """Return the program with each of its free races in each of its orders, one after the other."""
+    for place, step in enumerate(drawn.steps):
+        if isinstance(step, Together) and step.order is None:
+            for order in range(MOST_ORDERS):
+                steps = (*drawn.steps[:place], replace(step, order=order, twice=False), *drawn.steps[place + 1 :])
+                yield replace(drawn, steps=steps)
 
 
 def told(plan: Matrix, program: Program, test_id: str, seed: int, env: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ RESULTS = ROOT / "results"
 LATEST = "latest"
 RECORD = "run.json"
 TABLE = "cases.json"
+DRAWN = "random-cases.json"  # the programs of the random lane that failed, as cases
 OUTPUT = "output.xml"
 LOAD = "load/load.json"
 SHOWN = 5

@@ -55,6 +55,7 @@ def run(arguments: Arguments, console: Console) -> int:
             _read(this)
             if not this.interrupted:
                 _run_failed_again(this, console)
+                _draw(this, console)
             _remove_rows(this, target, console)
     return _conclude(this, console)
 
@@ -119,6 +120,21 @@ def _run_failed_again(this: Run, console: Console) -> None:
             say(f"  {kind}: {len(names)} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})")
     this.flaky = sum(verdict.kind is reruns.Kind.FLAKY for verdict in verdicts)
     _read(this)
+
+
+def _draw(this: Run, console: Console) -> None:
+    """Let the random lane draw as many programs as are wanted; what it finds counts for the run."""
+    arguments = this.arguments
+    if arguments.draws:
+        from tools.draws import job as draws
+
+        wish = draws.Wish(
+            arguments.draws, draws.fresh_seed(), arguments.env, arguments.processes, tuple(arguments.overlays)
+        )
+        tally = draws.draw(wish, this.folder, console)
+        this.drawn = tally.exit_code
+        for line in tally.lines():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _stop(process: subprocess.Popen[bytes], watch: Watch) -> None:

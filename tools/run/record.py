@@ -34,6 +34,7 @@ class Arguments:
     priority: bool = False
     full: bool = False
     overlays: Sequence[Path] = ()
+    draws: int = 0
 
     @property
     def include(self) -> str | None:
@@ -55,6 +56,7 @@ class Run:
     seconds: float = 0.0
     interrupted: bool = False
     flaky: int = 0
+    drawn: int = PASSED  # what the random lane would exit with
     results: results.Results = field(default_factory=lambda: results.Results([]))
 
     @property
@@ -67,9 +69,9 @@ class Run:
         """0 all passed, 1 failures found, 2 could not run."""
         if self.interrupted:
             return COULD_NOT_RUN
-        if self.results.counts["FAIL"]:
+        if self.results.counts["FAIL"] or self.drawn == FAILED:
             return FAILED
-        return COULD_NOT_RUN if self.lost or self.results.counts["NOT RUN"] else PASSED
+        return COULD_NOT_RUN if self.lost or self.results.counts["NOT RUN"] or self.drawn else PASSED
 
     def record(self) -> dict[str, Any]:
         """Describe the run for run.json; secrets are not in it."""

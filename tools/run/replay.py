@@ -76,8 +76,8 @@ def _record(test_id: str, where: Path) -> dict[str, Any] | None:
     Raises:
         SuiteError: when there is no such case.
     """
-    table = where / folder.TABLE
-    records = load_table(table)["cases"] if table.is_file() else []
+    tables = [where / name for name in (folder.TABLE, folder.DRAWN) if (where / name).is_file()]
+    records = [record for table in tables for record in load_table(table)["cases"]]
     found = next((record for record in records if record["test_id"] == test_id), None)
     if found is None and test_id not in cases.written_by_hand(None):
         raise SuiteError(f"{where}: there is no case {test_id!r} in this run; name another run with --run.")
