@@ -60,7 +60,7 @@ class Sampler:
                     "second": round(time.monotonic() - began, 1),
                     "cpu_percent": psutil.cpu_percent(),
                     "memory_percent": psutil.virtual_memory().percent,
-                    "load": os.getloadavg()[0],
+                    "load": round(os.getloadavg()[0], 2),
                 }
                 # A server that is down for a moment (a crash test) leaves a line without the database's part.
                 with suppress(psycopg2.Error), connection.cursor() as cursor:
