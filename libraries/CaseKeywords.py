@@ -16,7 +16,7 @@ from robot.api.deco import keyword, library
 from robot.api.types import Secret
 from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import crash, current, environment
+from acceptance import current, environment, recovery
 from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import SuiteError
 from acceptance.running_case import NotProven, RunningCase
@@ -91,7 +91,7 @@ class CaseKeywords:
         private, self._private = self._private, None
         current.set_bench(self._shared)
         with closing(private.target), closing(private.connection), closing(private.session):
-            crash.heal(private)
+            recovery.heal(private)
             private.close()
 
     def _open(self, target: environment.Target, folder: Path) -> Bench:
@@ -131,7 +131,7 @@ class CaseKeywords:
         if bench is None:
             raise FatalError("there is no connection to the studio.")
         if bench is self._private:
-            crash.heal(bench)
+            recovery.heal(bench)
         name = str(BuiltIn().get_variable_value("${TEST NAME}"))
         number = crc32(name.encode()) if seed is None else seed
         trace_id = trace or str(uuid.uuid5(SUITE_NAMESPACE, name))

@@ -10,9 +10,10 @@ from robot.api.deco import keyword, library
 
 from acceptance import crash, current
 from acceptance.client import Outcome
-from acceptance.crash import Moment, Victim
+from acceptance.crash import Moment
 from acceptance.errors import SuiteError
 from acceptance.model import Status
+from acceptance.recovery import Victim
 
 Word = TypeVar("Word", Victim, Moment)
 

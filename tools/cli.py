@@ -166,10 +166,11 @@ def load(
     """
     from tools.load import job
     from tools.load.scene import Traffic
+    from tools.load.wish import Wish
 
     if worker and (workers or expect_workers):
         raise SuiteError("--worker serves another machine's load; it does not go with --workers or --expect-workers.")
-    wish = job.Wish(
+    wish = Wish(
         env=env,
         users=users,
         spawn_rate=spawn_rate or max(1.0, users / 2),

@@ -18,14 +18,15 @@ import pytest
 import requests
 from robot.api import ExecutionResult
 
-from acceptance import crash, embedded, environment, invariants
+from acceptance import crash, embedded, environment, invariants, recovery
 from acceptance.bench import Bench, open_database
 from acceptance.client import Outcome, Reply
-from acceptance.crash import Moment, Victim
+from acceptance.crash import Moment
 from acceptance.errors import SuiteError
 from acceptance.history import Done
 from acceptance.invariants import Facts
 from acceptance.model import Operation
+from acceptance.recovery import Victim
 from acceptance.running_case import BrokenPromise, RunningCase
 from tools.run.cases import id_of
 from tools.selftest import test_checks as sound
@@ -149,7 +150,7 @@ def bench_of(folder: Path, *overlays: Path, start: Path = SUPERVISOR) -> Iterato
         try:
             yield bench
         finally:
-            crash.heal(bench)
+            recovery.heal(bench)
             bench.close()
             bench.connection.close()
 
@@ -180,7 +181,7 @@ def closing_case(case: RunningCase) -> Iterator[RunningCase]:
     try:
         yield case
     finally:
-        crash.heal(case.bench)
+        recovery.heal(case.bench)
         with case.bench.connection.cursor() as cursor:
             cursor.execute("select to_regnamespace('acceptance_crash')")
             left = cursor.fetchone()
@@ -339,7 +340,7 @@ def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
         case = scene(bench)
         for attempt in (
             lambda: crash.kill_under_load(case, Victim.API),
-            lambda: crash.kill(bench, Victim.API, case.random),
+            lambda: recovery.kill(bench, Victim.API, case.random),
             lambda: crash.break_next_commit(case, Moment.ANSWER_LOST),
         ):
             with pytest.raises(SuiteError, match="only a studio of its own may be killed"):
