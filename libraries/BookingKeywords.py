@@ -17,6 +17,7 @@ from acceptance.scene import OF_THE_WEEK
 from acceptance.schedule import END, Move
 
 _TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
+_ORDINALS = ("", "second", "third")
 _LATER = re.compile(r"(\d+) ms later")
 
 
@@ -52,6 +53,21 @@ class BookingKeywords:
         case.ask(operation, case.caller(caller, device), member=member, slot=slot, classes=current.count(classes))
         if case.plan is None:
             logger.info(f"{caller}: {operation}: {case.done().reply.described()}")
+
+    @keyword
+    def ask_as_another(self, which: str, operation: Operation, slot: str = "class") -> None:
+        """Asks the studio for something in the name of one of the other members, about her own booking.
+
+        | =Argument=    | =Meaning= |
+        | ``which``     | empty for the first of them, ``second`` or ``third`` |
+        | ``operation`` | ``BOOK``, ``CANCEL`` or ``RESCHEDULE`` |
+        | ``slot``      | ``class`` or ``other class`` |
+
+        Example:
+        | Ask As Another | second | BOOK | other class |
+        """
+        name = f"other-{_ORDINALS.index(which.strip()) + 1}"
+        self.ask(operation, caller=name, member=name, slot=slot)
 
     @keyword
     def ask_beforehand(self, operation: Operation) -> None:

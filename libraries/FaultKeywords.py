@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import current
+from acceptance import current, schedule
+from acceptance.client import Outcome
+from acceptance.model import Operation
+
+# What puts everything back as it was, by the sentence that is to fail.
+_UNDONE_BY = {
+    "the member books the class": (Operation.BOOK, "the member cancels the booking"),
+    "the member cancels the booking": (Operation.CANCEL, "the member books the class"),
+    "the front desk removes the booking": (Operation.ADMIN_REMOVE, "the member books the class"),
+    "the member moves the booking to the other class": (
+        Operation.RESCHEDULE,
+        "the member moves the booking to the same class",
+    ),
+}
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -28,6 +42,34 @@ class FaultKeywords:
         | Let The Database Fail | booking.insert | 40001 |
         """
         current.case().faults.append((point, "raise", sqlstate))
+
+    @keyword
+    def fail_at_every_point(self, fault: str, action: str) -> None:
+        """Lets a call meet the same fault at each of its fault points, one after the other, and act in the end.
+
+        At each point the call is made, then repeated as an app does that got no answer, and then undone. After every
+        one of these calls everything that must always hold is checked.
+
+        | =Argument= | =Meaning= |
+        | ``fault``  | ``fails with``, a space and an error code, or ``connection dies`` |
+        | ``action`` | a sentence: the member books, cancels or moves, or the front desk removes |
+
+        Example:
+        | Fail At Every Point | fails with 57014 | the member books the class |
+        """
+        case, run = current.case(), BuiltIn().run_keyword
+        operation, undo = _UNDONE_BY[action]
+        for point in schedule.points(operation, case.bench.catalogue):
+            code = fault.removeprefix("fails with ")
+            self.let_the_connection_die(point) if code == fault else self.let_the_database_fail(point, code)
+            run(action)
+            case.repeat()
+            case.expect(
+                case.done().reply.outcome is Outcome.ACCEPTED,
+                f"after {fault!r} at {point} the repeated request should be accepted, but it was"
+                f" {case.done().reply.described()}.",
+            )
+            run(undo)
 
     @keyword
     def let_the_connection_die(self, point: str) -> None:

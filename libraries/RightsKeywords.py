@@ -20,6 +20,8 @@ TABLES = {
     "audit log": ("pilates_audit_log", "user_id"),
 }
 
+_OF_A_BOOKING = frozenset({Operation.CANCEL, Operation.RESCHEDULE, Operation.CONFIRM})
+
 
 @library(scope="GLOBAL", auto_keywords=False)
 class RightsKeywords:
@@ -32,7 +34,7 @@ class RightsKeywords:
         """Lets everybody ask who may not, one after the other: each must be refused, and nothing may change.
 
         Those are another member, whoever is not signed in, somebody with a token of nobody, and the trainer and the
-        member unless they may.
+        member unless they may. About a booking each of them asks once in the member's name, and once in their own.
 
         Example:
         | Everybody Else Should Be Refused | CONFIRM |
@@ -44,11 +46,13 @@ class RightsKeywords:
         if operation in FOR_STAFF_ONLY:
             callers.append(case.caller("member"))
         for caller in callers:
-            case.ask(operation, caller, slot=slot, classes=current.count(classes))
-            reply = case.done().reply
-            logger.info(f"{caller.name}: {operation}: {reply.described()}")
-            refused = reply.outcome is Outcome.REFUSED and not case.changed
-            case.expect(refused, f"{caller.name} must be refused, but the answer is {reply.described()}.")
+            # Also in their own name: a studio must ask whose booking it is, not whose name stands in the request.
+            for own_name in (False, True) if operation in _OF_A_BOOKING else (False,):
+                case.ask(operation, caller, slot=slot, classes=current.count(classes), own_name=own_name)
+                reply = case.done().reply
+                logger.info(f"{caller.name}: {operation}: {reply.described()}")
+                refused = reply.outcome is Outcome.REFUSED and not case.changed
+                case.expect(refused, f"{caller.name} must be refused, but the answer is {reply.described()}.")
 
     @keyword
     def others_should_not_see(self, what: str) -> None:

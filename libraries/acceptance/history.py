@@ -35,7 +35,8 @@ class Planned:
 class Done:
     """One call that was made: what the model calls it, the rows it was about, and what came of it.
 
-    ``happened`` says of a call made alone whether it changed anything, whatever its caller was told.
+    ``happened`` says of a call made alone whether it changed anything, whatever its caller was told; ``disturbed``
+    whether anything was planned to befall it, or what was called at the same time.
     """
 
     call: Call
@@ -46,6 +47,7 @@ class Done:
     reply: Reply
     repeats: Done | None = None
     happened: bool = False
+    disturbed: bool = False
 
     def said(self, key: str) -> Any:
         """Return a value of an accepted answer, or None where it does not say."""

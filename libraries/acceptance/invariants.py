@@ -201,15 +201,24 @@ def _balance(who: str, paid: int, left: int, booked: int) -> Iterator[str]:
 def occupancy_is_true(facts: Facts) -> Iterator[str]:
     """Compare the occupancy view with the confirmed rows and the places (the seed's "calendar consistency")."""
     confirmed = Counter(row["slot_id"] for row in facts.after.bookings if row["status"] == Status.CONFIRMED)
-    shown = {row["slot_id"]: row["booked_count"] for row in facts.after.occupancy}
+    shown = {row["slot_id"]: row for row in facts.after.occupancy}
     for row in facts.after.slots:
-        count = confirmed[row["id"]]
-        if row["id"] not in shown:
+        count, there = confirmed[row["id"]], shown.get(row["id"])
+        if there is None:
             yield f"the class {row['id']} is missing from the occupancy view; it has {count} booked."
-        elif shown[row["id"]] != count:
-            yield f"the class {row['id']} shows {shown[row['id']]} booked, but {count} bookings stand."
+            continue
+        if there["booked_count"] != count:
+            yield f"the class {row['id']} shows {there['booked_count']} booked, but {count} bookings stand."
+        for name in SHOWN_OF_A_CLASS:
+            if there.get(name, row.get(name)) != row.get(name):
+                yield f"the class {row['id']} is shown with {name} {there[name]}, but the schedule says {row[name]}."
         if count > facts.peak.get(row["id"], row["max_capacity"]):
             yield f"the class {row['id']} has {row['max_capacity']} places, but {count} bookings stand: overbooked."
+
+
+SERIALIZATION_FAILURE = "40001"
+# What the occupancy view repeats of the schedule.
+SHOWN_OF_A_CLASS = ("date", "start_time", "end_time", "max_capacity", "is_active")
 
 
 @invariant("I4")
@@ -335,6 +344,11 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
         told = sum(_difference(entry) for entry in entries if entry["deposit_id"] == deposit_id)
         if told != change:
             yield f"the deposit {deposit_id} changed by {change:+d}, its audit entries add up to {told:+d}."
+    if Operation.EXPIRE in {done.call.operation for done in facts.step if done.reply.outcome is Outcome.ACCEPTED}:
+        for deposit_id in sorted(switched & held.keys()):
+            told = [e for e in entries if (e["operation"], e["deposit_id"]) == (Operation.EXPIRE, deposit_id)]
+            if len(told) != 1:
+                yield f"the deposit {deposit_id} was switched off, and {len(told)} audit entries of this trace say so."
     callers = {done.caller.user_id for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
     asked = {done.call.operation for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
     ours = {row["user_id"] for row in facts.after.users}
@@ -343,12 +357,27 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
             continue  # the check for expired deposits acts on everybody's, also on those of other cases
         what = f"the audit entry {entry['id']} ({entry['operation']})"
         deposit_id = entry["deposit_id"]
-        if entry["booking_id"] not in turned and not moved.get(deposit_id) and deposit_id not in switched:
+        changed = entry["booking_id"] in turned or moved.get(deposit_id) or deposit_id in switched
+        if not changed and not _undone(facts, entries, entry["booking_id"]):
             yield f"{what} tells of a change that is not there."
         elif entry["operation"] in set(Operation) - asked:
             yield f"{what} tells of something that nobody has asked for."
         elif entry["caller"] not in callers:
             yield f"{what} names the caller {entry['caller']}, who it was not."
+
+
+def _undone(facts: Facts, entries: list[dict[str, Any]], booking_id: str) -> bool:
+    """Tell whether entries of one step end and revive a booking's row, so that it stands as it stood before."""
+    row, was = facts.after.booking(booking_id), facts.before.booking(booking_id)
+    told = [entry for entry in entries if entry["booking_id"] == booking_id]
+    if row is None or was is None or len(told) < 2:
+        return False
+    stands = was["status"] == Status.CONFIRMED
+    for entry in told:
+        if (entry["before"].get("booking_status") == Status.CONFIRMED) != stands:
+            return False
+        stands = entry["after"].get("booking_status") == Status.CONFIRMED
+    return stands == (row["status"] == Status.CONFIRMED)
 
 
 def _held(deposits: dict[str, dict[str, Any]], deposit_id: str) -> int:
@@ -438,7 +467,15 @@ def refusal_changes_nothing(facts: Facts) -> Iterator[str]:
 
 @invariant("I13")
 def some_order_explains(facts: Facts) -> Iterator[str]:
-    """Take up the verdict of the search in ``orders.explain``."""
+    """Take up the verdict of the search in ``orders.explain``; what no call changes must be as it was."""
+    for table, names in UNCHANGED.items():
+        before = {row["id"]: row for row in getattr(facts.before, table)}
+        for row in getattr(facts.after, table) if facts.step else ():
+            was = before.get(row["id"], {})
+            for name in names:
+                if was.get(name, row.get(name)) != row.get(name):
+                    what = f"{name} of the {table.removesuffix('s')} {row['id']}"
+                    yield f"{what} went from {was[name]} to {row.get(name)}, and no call does that."
     if facts.explained is True:
         return
     told = "; ".join(f"{done.caller.name} {done.call.operation}: {done.reply.described()}" for done in facts.step)
@@ -446,6 +483,14 @@ def some_order_explains(facts: Facts) -> Iterator[str]:
         yield f"too many orders to judge ({told})."
     else:
         yield f"no order of the calls gives these answers and these rows ({told})."
+
+
+# What no call of a member or of the front desk ever changes, by table.
+UNCHANGED = {
+    "deposits": ("user_id", "credited_at", "expires_at"),
+    "bookings": ("user_id",),
+    "slots": ("date", "start_time", "end_time"),
+}
 
 
 @invariant("I14")
@@ -531,3 +576,16 @@ def _some(names: Collection[str]) -> str:
     """Name a few of many."""
     rest = f" and {len(names) - SHOWN_IDS} more" if len(names) > SHOWN_IDS else ""
     return ", ".join(sorted(names)[:SHOWN_IDS]) + rest
+
+
+@invariant("I15")
+def undisturbed_gets_an_answer(facts: Facts) -> Iterator[str]:
+    """Look for calls that nothing was to befall and that got no clear answer all the same.
+
+    A serialization failure (40001) is an answer too: it asks the caller to try again.
+    """
+    for done in facts.step:
+        reply = done.reply
+        code = reply.body.get("code") if isinstance(reply.body, dict) else None
+        if reply.outcome is Outcome.UNKNOWN and code != SERIALIZATION_FAILURE and not (done.disturbed or facts.crashes):
+            yield f"nothing disturbed {done.caller.name}'s {done.call.operation}, and yet it ended {reply.described()}."

@@ -190,6 +190,7 @@ class RunningCase(Scene):
         slot: str = "class",
         classes: int = 0,
         places: int = 0,
+        own_name: bool = False,
     ) -> None:
         """Make a call, or plan it while calls are being collected for a common release.
 
@@ -200,6 +201,7 @@ class RunningCase(Scene):
             slot: "class", or for a reschedule the "other class".
             classes: how many, for a credit.
             places: how many the class shall have, for a change of its size.
+            own_name: whether the caller names himself as the one whose booking it is, which it may not be.
 
         Raises:
             NotProven: when the target lacks the operation.
@@ -224,12 +226,13 @@ class RunningCase(Scene):
             classes=classes,
             places=places,
         )
+        named = (caller.user_id or NOBODY) if own_name else subject
         body = {
             Operation.BOOK: {"p_user_id": subject, "p_slot_id": slot_id},
-            Operation.CANCEL: {"p_booking_id": booking_id, "p_user_id": subject},
-            Operation.RESCHEDULE: {"p_booking_id": booking_id, "p_user_id": subject, "p_new_slot_id": slot_id},
+            Operation.CANCEL: {"p_booking_id": booking_id, "p_user_id": named},
+            Operation.RESCHEDULE: {"p_booking_id": booking_id, "p_user_id": named, "p_new_slot_id": slot_id},
             Operation.ADMIN_REMOVE: {"p_booking_id": booking_id, "p_reason": "acceptance test"},
-            Operation.CONFIRM: {"p_booking_id": booking_id, "p_user_id": subject},
+            Operation.CONFIRM: {"p_booking_id": booking_id, "p_user_id": named},
             Operation.CREDIT: {"p_user_id": subject, "p_classes": classes},
             Operation.EXPIRE: {},
             Operation.SWITCH_OFF: {"is_active": False},
@@ -275,8 +278,10 @@ class RunningCase(Scene):
             )
         before = self._before()
         again = Planned(first.call, first.caller, first.path, first.body, first.key)
+        faulty = bool(self.faults or self.kills_planned)
         (reply,) = self._replies([again], actor_names([again]))
-        done = replace(first, reply=reply, repeats=first)
+        disturbed = faulty or self.network.disturbs(again.key)
+        done = replace(first, reply=reply, repeats=first, disturbed=disturbed)
         self._learn(done)
         self._settle(before, [done], None if unclear and not first.happened else self.state)
 
@@ -334,8 +339,13 @@ class RunningCase(Scene):
 
     def _take_step(self, planned: list[Planned], labels: list[str]) -> None:
         before = self._before()
+        faulty = bool(self.faults or self.kills_planned)
         replies = self._replies(planned, labels)
-        step = [Done(p.call, p.caller, p.path, p.body, p.key, reply) for p, reply in zip(planned, replies, strict=True)]
+        disturbed = faulty or any(self.network.disturbs(one.key) for one in planned)
+        step = [
+            Done(p.call, p.caller, p.path, p.body, p.key, reply, disturbed=disturbed)
+            for p, reply in zip(planned, replies, strict=True)
+        ]
         for number, done in enumerate(step):
             done.repeats = next((first for first in step[:number] if first.key == done.key), None)
         self.events.append({"calls": [one_call(p, done) for p, done in zip(planned, step, strict=True)]})

@@ -9,7 +9,7 @@ views; nothing is guessed by sleeping. What comes of it is judged like any other
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import permutations, product
@@ -39,6 +39,29 @@ CHANGES: dict[Operation, tuple[str, ...]] = {
     Operation.SWITCH_OFF: ("slot.update",),
     Operation.RESIZE: ("slot.update",),
 }
+
+
+PASSED = {"insert": "inserted", "update": "updated"}
+# What every change leads to in systems that keep such a table: point, and the table.
+TOLD = {"audit.insert": "pilates_audit_log", "calendar.insert": "pilates_calendar_outbox"}
+NOT_IN_THE_CALENDAR = frozenset({Operation.CONFIRM, Operation.CREDIT, Operation.EXPIRE})
+
+
+def points(operation: Operation, tables: Container[str]) -> list[str]:
+    """List the fault points that an operation passes when it is accepted: before and after each change, and the commit.
+
+    Args:
+        operation: what is asked.
+        tables: the tables that the target has.
+    """
+    told = [point for point, table in TOLD.items() if table in tables]
+    if operation in NOT_IN_THE_CALENDAR:
+        told = [point for point in told if not point.startswith("calendar")]
+    found = []
+    for point in (*CHANGES[operation], *told):
+        table, _, change = point.partition(".")
+        found += [point, f"{table}.{PASSED[change]}"]
+    return [*found, "commit"]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ T-CAL-001 Booking, moving and removing reach the calendar
 
 T-CAL-002 The calendar fails while a booking is cancelled
     [Documentation]    The cancellation holds, the failure is in the audit log, and the entry is gone soon.
+    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And the member has booked the class
@@ -53,6 +54,7 @@ T-CAL-003 The calendar takes a booking and its answer is lost
 
 T-CAL-004 The worker dies while the calendar takes a booking
     [Documentation]    It was not noted, so it is told again; then the cancellation, and never the other way round.
+    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And the calendar is down for a while

@@ -104,3 +104,90 @@ T-CONC-008 The class is switched off while it is being booked
     When the member books the class while the studio switches the class off
     Then the answers fit one order of the calls
     And no class is lost or given away
+
+T-CONC-009 Two members move into the last place
+    [Documentation]    Protects from: a move that locks the class it comes from, and not the one it goes to.
+    Given a member with 2 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And another class tomorrow at 12:00 with 1 place
+    And 1 other member with 2 classes each
+    And the member has booked the class
+    When the other member books the class
+    And at the same time
+    ...    the member moves the booking to the other class
+    ...    the other member moves her booking to the other class
+    ...    member -> booking.insert
+    ...    other-1 -> end
+    ...    member -> end
+    Then exactly 1 of them is accepted
+    And no class is lost or given away
+
+T-CONC-010 Two members swap their classes while a third one books
+    [Documentation]    Protects from: locks taken in the order of travel, so that each of two moves waits for the other.
+    Given a member with 2 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And another class tomorrow at 12:00 with 4 places
+    And 2 other members with 2 classes each
+    When the other member books the class
+    And the second other member books the other class
+    And at the same time
+    ...    the member books the other class
+    ...    the second other member moves her booking to the class
+    ...    the other member moves her booking to the other class
+    ...    member -> deposit.update
+    ...    other-2 -> end
+    ...    other-1 -> end
+    ...    member -> end
+    Then exactly 3 of them are accepted
+    And no class is lost or given away
+
+T-CONC-011 The same, with the first class in dispute
+    [Documentation]    Protects from: the same as before; which of the two classes comes first in a table is chance.
+    Given a member with 2 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And another class tomorrow at 12:00 with 4 places
+    And 2 other members with 2 classes each
+    When the other member books the class
+    And the second other member books the other class
+    And at the same time
+    ...    the member books the class
+    ...    the other member moves her booking to the other class
+    ...    the second other member moves her booking to the class
+    ...    member -> deposit.update
+    ...    other-1 -> end
+    ...    other-2 -> end
+    ...    member -> end
+    Then exactly 3 of them are accepted
+    And no class is lost or given away
+
+T-CONC-012 A booking and a cancellation wait for the same class
+    [Documentation]    Protects from: locks taken in different orders, so that one of the two gets an error (deadlock).
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    When at the same time
+    ...    the studio lowers the class to 3 places
+    ...    the front desk books the class for the member
+    ...    the member cancels the booking
+    ...    studio -> slot.updated
+    ...    front desk -> end
+    ...    member -> end
+    ...    studio -> end
+    Then the answers fit one order of the calls
+    And no class is lost or given away
+
+T-CONC-013 A cancellation and a booking wait for the same class
+    [Documentation]    Protects from: the same as before, with the cancellation first in the queue.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    When at the same time
+    ...    the studio lowers the class to 3 places
+    ...    the member cancels the booking
+    ...    the front desk books the class for the member
+    ...    studio -> slot.updated
+    ...    member -> end
+    ...    front desk -> end
+    ...    studio -> end
+    Then the answers fit one order of the calls
+    And no class is lost or given away

@@ -160,3 +160,31 @@ T-RULE-311 A key belongs to one member
     Then exactly 1 of them is accepted
     And the class has 2 places taken
     And no class is lost or given away
+
+T-RULE-312 A class that is called off gives every class back
+    [Documentation]    Protects from: the studio calls a class off, and whoever cancels then gets nothing back.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    And 1 other member with 2 classes each
+    When the other member books the class
+    And the studio switches the class off
+    And the member cancels the booking
+    Then the studio accepts it
+    And 1 class is given back
+    And 5 classes are left
+    When the other member cancels her booking
+    Then the studio accepts it
+    And no class is lost or given away
+
+T-RULE-313 Who was ticked off does not take a place
+    [Documentation]    Protects from: a class that counts as full although a place is free.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 1 place
+    And 1 other member with 2 classes each
+    When the other member books the class
+    And the trainer confirms the other member's attendance
+    And the member books the class
+    Then the studio accepts it
+    And the class has 1 place taken
+    And no class is lost or given away

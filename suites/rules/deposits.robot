@@ -96,3 +96,15 @@ T-RULE-206 The deposit that ends sooner pays first, and each is used to its end
     Then the studio accepts it
     And 2 classes are left
     And no class is lost or given away
+
+T-RULE-207 What was just paid for can be booked
+    [Documentation]    Protects from: a deposit that is over, or not yet begun, the moment it is credited.
+    Given a member with 0 classes left
+    And a class tomorrow at 10:00 with 4 places
+    When the member books the class
+    Then the studio refuses because no classes are left
+    When the front desk credits 2 classes
+    And the member books the class
+    Then the studio accepts it
+    And 1 class is left
+    And no class is lost or given away

@@ -43,7 +43,6 @@ NETWORK = tuple(
     words for words, fault in SENTENCES.items() if fault not in ("stalled", "packets lost")
 )  # they only wait
 EVENTS = (*OF_THE_STUDIO, "the class has started 30 minutes ago", "the deposit has expired since")
-PASSED = {"insert": "inserted", "update": "updated"}
 
 
 @dataclass(frozen=True)
@@ -298,7 +297,7 @@ def _points(sentence: str, after: dict[State, State]) -> list[str]:
             getattr(s, parts[change.split(".")[0]]) != getattr(t, parts[change.split(".")[0]]) for s, t in after.items()
         )
     ]
-    passed = [f"{table}.{PASSED[what]}" for table, _, what in (change.partition(".") for change in sure)]
+    passed = [f"{table}.{schedule.PASSED[what]}" for table, _, what in (change.partition(".") for change in sure)]
     return [*sure, *passed, "commit"] if sure else []
 
 

@@ -23,6 +23,7 @@ from tools.prove.overlays import Overlay
 SUITES = ROOT / "suites"
 BY_HAND = ("priority", "rules")
 RESOURCE = ROOT / "resources" / "studio.resource"
+THOROUGH = "thorough"  # the tag of tests that do what another one does, only more of it: not for controls
 EACH = 2  # generated cases of each action
 OF_FAULTS = 10  # of the actions whose cases take another fault each
 COUNT, SEED = 1247, 20251024  # the default table, of which the general part is taken
@@ -141,7 +142,7 @@ def make(place: Path) -> Plan:
     folders = [SUITES / name for name in BY_HAND if (SUITES / name).is_dir()]
     files = [file for folder in folders for file in _files(TestSuite.from_file_system(folder))]
     by_hand = [Test(model, features(model), words_of(model)) for file in files for model in file.tests]
-    tests, rest, small = list(by_hand), [], {test.name for test in by_hand}
+    tests, rest, small = list(by_hand), [], {test.name for test in by_hand if THOROUGH not in test.model.tags}
     met: Counter[str] = Counter()
     for model in generated:
         case = by_id[model.name.partition(" ")[0]]

@@ -100,6 +100,11 @@ def _page(verdicts: Sequence[Verdict], seconds: float) -> list[str]:
         if some:
             lines += ["", f"## {title}", ""]
             lines += [f"- **{one.id}**: {one.test} {one.words or '; '.join(one.errors[:2])}" for one in some]
+    missed = [one for one in verdicts if one.not_exercised]
+    if missed:
+        words = "Tests whose planned disturbance never took place, as the overlay does the same in another way:"
+        lines += ["", "## Not exercised", "", words, ""]
+        lines += [f"- **{one.id}**: {', '.join(name.split()[0] for name in one.not_exercised)}" for one in missed]
     lines += ["", "## By family", "", *_families(verdicts), "", "## Kill matrix", ""]
     lines += ["How many mutants of a family broke which invariant, in the test that found them first.", ""]
     lines += _matrix(verdicts)

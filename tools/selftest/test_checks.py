@@ -43,6 +43,8 @@ BOOKED = done(Operation.BOOK, {"booking_id": "b1", "deposit_remaining": 4}, p_us
 CANCELLED = done(Operation.CANCEL, 1, p_booking_id="b1", p_user_id="anna")
 CREDITED = done(Operation.CREDIT, {"deposit_id": "paid", "deposit_remaining": 1}, p_user_id="anna")
 REFUSED = done(Operation.BOOK, {"message": "full"}, Outcome.REFUSED, p_user_id="anna", p_slot_id="ten")
+EXPIRED = done(Operation.EXPIRE, 1)
+BROKEN_OFF = replace(BOOKED, reply=Reply(Outcome.UNKNOWN, 500, {"code": "40P01"}))
 EMPTY, FULL = rows([deposit(5)], []), rows([deposit(4)], [booking()])
 SOUND = Facts(EMPTY, FULL, [[BOOKED]], {"paid": 5}, {"anna": "the member"}, {"ten": 2})
 
@@ -115,6 +117,17 @@ BROKEN = {
         replace(SOUND, credited={"paid": 5, "other": 5}, after=rows([deposit(5), deposit(4, "other")], [booking()])),
     ),
     "I3 counter": ("I3", replace(SOUND, after=rows([deposit(4)], [booking()], shown=0))),
+    "I3 another day": (
+        "I3",
+        replace(
+            SOUND,
+            after=replace(
+                FULL,
+                slots=[{**FULL.slots[0], "date": "2030-01-02"}],
+                occupancy=[{**FULL.occupancy[0], "date": "2030-01-01"}],
+            ),
+        ),
+    ),
     "I3 overbooked": ("I3", replace(SOUND, peak={"ten": 0})),
     "I4 member": ("I4", replace(SOUND, after=rows([deposit(4)], [booking(), booking("b2", user="ghost")]))),
     "I4 class": ("I4", replace(SOUND, after=rows([deposit(4)], [booking(), booking("b2", slot="ghost")]))),
@@ -140,6 +153,15 @@ BROKEN = {
     "I9 does not add up": ("I9", audited([{**entry(1), "after": {"deposit_remaining": 3}}])),
     "I9 no change": ("I9", audited([entry(1), {**entry(2), "booking_id": "b7", "deposit_id": None}])),
     "I9 other operation": ("I9", audited([{**entry(1), "operation": "admin_remove"}])),
+    "I9 switched off in silence": (
+        "I9",
+        replace(
+            SOUND,
+            before=replace(FULL, audit=[]),
+            after=replace(FULL, audit=[], deposits=[{**deposit(4), "is_active": False}]),
+            steps=[[BOOKED], [EXPIRED]],
+        ),
+    ),
     "I9 wrong caller": ("I9", audited([{**entry(1), "caller": "bob"}])),
     "I10 not told": ("I10", replace(SOUND, after=replace(FULL, outbox=[]))),
     "I10 told something else": ("I10", replace(SOUND, after=replace(FULL, outbox=[event("cancelled")]))),
@@ -158,8 +180,28 @@ BROKEN = {
     "I12": ("I12", replace(SOUND, steps=[[REFUSED]])),
     "I13 no order": ("I13", replace(SOUND, explained=False)),
     "I13 not judged": ("I13", replace(SOUND, explained=None)),
+    "I13 prolonged": (
+        "I13",
+        replace(
+            SOUND, before=replace(EMPTY, deposits=[{**deposit(5), "expires_at": "2030-01-31T00:00:00"}]), after=FULL
+        ),
+    ),
     "I14": ("I14", replace(SOUND, after=rows([deposit(5)], []), crashes=["the database"])),
+    "I15": ("I15", replace(SOUND, steps=[[BOOKED], [BROKEN_OFF]])),
 }
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(SOUND, steps=[[BOOKED], [replace(BROKEN_OFF, disturbed=True)]]),
+        replace(SOUND, steps=[[BOOKED], [BROKEN_OFF]], crashes=["the API"]),
+        replace(SOUND, steps=[[BOOKED], [replace(BROKEN_OFF, reply=Reply(Outcome.UNKNOWN, 500, {"code": "40001"}))]]),
+    ],
+    ids=["a fault was planned", "something was killed", "it asks to try again"],
+)
+def test_who_was_disturbed_may_be_left_without_an_answer(facts: Facts) -> None:
+    assert invariants.check(facts, "I15") == []
 
 
 @pytest.mark.parametrize(("name", "facts"), BROKEN.values(), ids=BROKEN.keys())
