@@ -17,6 +17,7 @@ from acceptance.faults import Fault
 
 if TYPE_CHECKING:
     from acceptance.history import Done
+    from acceptance.invariants import Breach
     from acceptance.running_case import RunningCase
 
 SERVER_LOG_TAIL = 20_000_000  # bytes; a case's lines are among the newest
@@ -77,8 +78,34 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "faults_fired": case.network.events,
         "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
         "crashes": case.crashes,
+        "breaches": [{**_told(breach), "step": case.broken_in[breach]} for breach in case.breaches],
+        "complaints": case.complaints,
+        "steps": [[_asked(done) for done in step] for step in case.steps],
+        "hypothesis": find_pattern(*_first_broken(case)),
         "events": case.events,
     }
+
+
+def _told(breach: Breach) -> dict[str, str]:
+    return {"invariant": breach.invariant, "severity": breach.severity, "sentence": breach.sentence}
+
+
+def _asked(done: Done) -> dict[str, Any]:
+    """Say of a call what a list of findings wants to know."""
+    return {
+        "actor": re.sub(r"-\d+$", "", done.caller.name),
+        "operation": str(done.call.operation),
+        "outcome": str(done.reply.outcome),
+        "repeated": done.repeats is not None,
+        "tries": done.reply.attempts,
+    }
+
+
+def _first_broken(case: RunningCase) -> tuple[list[str], list[Done]]:
+    """Return what broke first, and the step in which it did; where nothing broke, the last step."""
+    first = min(case.broken_in.values(), default=len(case.steps))
+    broken = [breach.invariant for breach in case.breaches if case.broken_in[breach] == first]
+    return list(dict.fromkeys(broken)), case.steps[first - 1] if case.steps else []
 
 
 def _explained(case: RunningCase) -> str:
@@ -147,8 +174,7 @@ def _patterns() -> list[dict[str, Any]]:
 
 
 def _hypothesis(case: RunningCase, broken: list[str]) -> list[str]:
-    step: list[Done] = case.steps[-1] if case.steps else []
-    pattern = find_pattern(broken, step)
+    pattern = find_pattern(*_first_broken(case))
     if pattern is not None:
         return [f"**{pattern['name']}**: {pattern['explains']}\n", "## Suggested fix\n", pattern["fix"]]
     causes = [f"- {name}: {invariants.described()[name]['causes']}" for name in broken]

@@ -77,6 +77,7 @@ class RunningCase(Scene):
         self.bookings: dict[str, str] = {}
         self.steps: list[list[Done]] = []
         self.breaches: list[Breach] = []
+        self.broken_in: dict[Breach, int] = {}  # the number of the step after which it was first seen
         self.first: snapshot.Snapshot | None = None
         self.last: snapshot.Snapshot | None = None
         self.plan: list[Planned] | None = None
@@ -503,12 +504,19 @@ class RunningCase(Scene):
             self.state = state
             self._learn_from_rows(after)
         breaches = invariants.check(self._facts(before, explained))
-        self.breaches += [b for b in breaches if b not in self.breaches]
+        self._keep(breaches)
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
         for done in step:
             record = log_record(done, self.test_id, self.seed, self.trace_id, len(self.steps), checks)
             self.bench.evidence.log({"env": self.bench.target.environment.name, **record})
+
+    def _keep(self, breaches: list[Breach]) -> None:
+        """Keep what broke and is not known yet."""
+        for breach in breaches:
+            if breach not in self.breaches:
+                self.breaches.append(breach)
+                self.broken_in[breach] = len(self.steps)
 
     def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
@@ -553,7 +561,7 @@ class RunningCase(Scene):
             looks.append((member, rows.OCCUPANCY, True, of_slots))
         views = [self._view(*look) for look in looks]
         breaches = invariants.check(self._facts(self._before(), True, views), "I8")
-        self.breaches += [b for b in breaches if b not in self.breaches]
+        self._keep(breaches)
 
     # --- the calendar -------------------------------------------------------------------------------------
 
@@ -580,7 +588,7 @@ class RunningCase(Scene):
             if last or settled or not wrong:
                 break
         breaches = invariants.check(replace(self._facts(before, True), calendar=wrong), "I10")
-        self.breaches += [b for b in breaches if b not in self.breaches]
+        self._keep(breaches)
 
     def read(self, request: Request) -> Any:
         """Read through the API; None when the studio refuses."""

@@ -1,44 +1,23 @@
-"""Groups a run's failures: by what broke, by what the failing cases share, and what was slow."""
+"""Says of a run what was found, what the failing cases share, and what was slow."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
+from tools.report import findings
 from tools.report.figures import percentile
+from tools.report.findings import Finding
 from tools.report.logs import records
 from tools.report.results import Case, Results, read
 from tools.run import folder
 
 FACTORS = ("category", "action", "device", "zone", "network", "user", "priority")
 SLOWEST = 10
-SHOWN = 3
-_IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
-
-
-@dataclass(frozen=True)
-class Group:
-    """Failures with one cause: the invariants that broke and the first sentence without its numbers."""
-
-    broken: tuple[str, ...]
-    cause: str
-    cases: list[Case]
-    shared: dict[str, str]
-
-
-def groups(results: Results) -> list[Group]:
-    """Group the failed cases, the largest group first."""
-    by_cause: dict[tuple[tuple[str, ...], str], list[Case]] = defaultdict(list)
-    for case in results.failures:
-        by_cause[(tuple(case.broken), _IDS.sub("#", case.cause))].append(case)
-    found = [Group(broken, cause, cases, shared(cases, results)) for (broken, cause), cases in by_cause.items()]
-    return sorted(found, key=lambda group: -len(group.cases))
 
 
 def shared(cases: list[Case], results: Results) -> dict[str, str]:
@@ -67,18 +46,15 @@ def latencies(where: Path) -> dict[str, list[float]]:
 def tell(where: Path, console: Console) -> Path:
     """Print the analysis of a run and write it as ``analysis.json`` into its folder, whose path is returned."""
     results = read(where / folder.OUTPUT)
-    found, calls = groups(results), latencies(where)
+    found, calls = findings.find(where, results, records(where)), latencies(where)
     counts = orjson.loads((where / folder.RECORD).read_bytes())["counts"]
-    _print_groups(found, console)
+    _print_findings(found, results, console)
     _print_calls(calls, console)
     _print_slowest(results, console)
     rate = counts["flaky"] / len(results.cases) if results.cases else 0.0
     console.print(f"Flaky: {counts['flaky']} of {len(results.cases)} cases ({rate:.2%})")
     record = {
-        "groups": [
-            {"broken": g.broken, "cause": g.cause, "shared": g.shared, "cases": [case.id for case in g.cases]}
-            for g in found
-        ],
+        "findings": [{**one.record(), "shared": shared(one.cases, results)} for one in found],
         "latency_ms": {
             name: {"calls": len(values), "p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
             for name, values in sorted(calls.items())
@@ -90,17 +66,18 @@ def tell(where: Path, console: Console) -> Path:
     return path
 
 
-def _print_groups(found: list[Group], console: Console) -> None:
+def _print_findings(found: list[Finding], results: Results, console: Console) -> None:
     if not found:
         console.print("No failures.")
         return
-    table = Table("Cases", "Broke", "First words", "All of them share", "For example", title="Failures by cause")
-    for group in found:
-        agreed = ", ".join(f"{factor} {name}" for factor, name in group.shared.items())
-        names = ", ".join(case.id for case in group.cases[:SHOWN])
-        table.add_row(str(len(group.cases)), " ".join(group.broken) or "-", group.cause, agreed or "-", names)
+    table = Table("", "Finding", "Broke", "Seen", "Explains", "All its cases share", "See", title="Findings")
+    for one in found:
+        agreed = ", ".join(f"{factor} {name}" for factor, name in shared(one.cases, results).items())
+        broke = " ".join([one.invariant, *one.consequences])
+        seen = f"{one.failed} of {one.tried}"
+        table.add_row(one.severity, one.title, broke, seen, str(len(one.cases)), agreed or "-", one.first.case.id)
     console.print(table)
-    broken = Counter(name for group in found for _ in group.cases for name in group.broken)
+    broken = Counter(name for case in results.failures for name in case.broken)
     console.print("Cases by invariant: " + ", ".join(f"{name} {count}" for name, count in broken.most_common()))
 
 

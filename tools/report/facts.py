@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from tools.report import logs, proof
+from tools.report import findings, logs, proof
 from tools.report.figures import percentile
+from tools.report.findings import Finding
 from tools.report.results import Results, read
 from tools.run import folder, machine, reruns
 
@@ -30,6 +31,7 @@ class Facts:
     calls: dict[str, list[float]]
     samples: list[dict[str, Any]]
     verdicts: list[dict[str, Any]]
+    findings: list[Finding]
     proof: proof.Proof | None
     draws: proof.Draws | None
 
@@ -98,12 +100,14 @@ def gather(where: Path, results: Results | None = None) -> Facts:
     logs.merge(where, logged)
     for entry in logged:
         calls[entry["action"]].append(float(entry["response"]["latency_ms"]))
+    results = results or read(where / folder.OUTPUT)
     table = where / folder.TABLE  # not there when no case was generated
     again = where / reruns.FILE
     return Facts(
         where=where,
         record=orjson.loads((where / folder.RECORD).read_bytes()),
-        results=results or read(where / folder.OUTPUT),
+        results=results,
+        findings=findings.find(where, results, logged),
         table=orjson.loads(table.read_bytes()) if table.is_file() else {},
         disturbances=logs.disturbances(where),
         calls=dict(sorted(calls.items())),

@@ -22,6 +22,7 @@ def write(facts: Facts) -> Path:
     sections = (
         _title(facts.record),
         _summary(facts),
+        _findings(facts),
         _coverage(facts),
         _p0(facts),
         _others(facts),
@@ -67,6 +68,31 @@ def _summary(facts: Facts) -> Iterator[str]:
     yield f"- P0 Failures: {len(facts.results.p0):,}"
     yield f"- Confidence: {words.confidence(facts)}"
     yield f"- Power: {words.power(facts)}"
+
+
+def _findings(facts: Facts) -> Iterator[str]:
+    """List the distinct defects, the gravest first."""
+    if not facts.findings:
+        return
+    yield "## Findings"
+    yield ""
+    red = words.counted(len(facts.results.failures), "failed case")
+    told = "A case ends at the first promise that is broken: mending the gravest may bring others to light."
+    yield f"{red}, {words.counted(len(facts.findings), 'finding')}. {told}"
+    for one in facts.findings:
+        yield ""
+        yield f"### {one.id} {one.severity} {one.title}"
+        yield ""
+        yield f"- What does not hold: **{one.name}** ({one.invariant}). {one.first.sentence.strip()}"
+        yield f"- How often: {one.failed} of {one.tried} cases that did this; it explains {len(one.cases)} in all."
+        for name, sentence in one.consequences.items():
+            yield f"- Breaks along with it: {name}, {sentence}"
+        if one.explains:
+            yield f"- Why, most likely: {one.explains.strip()}"
+        if one.fix:
+            yield f"- What would mend it: {one.fix.strip()}"
+        if (facts.where / one.evidence).is_dir():
+            yield f"- See it: `{one.evidence}/`, and `python3 tools/pilates.py replay {one.first.case.id}`."
 
 
 def _coverage(facts: Facts) -> Iterator[str]:

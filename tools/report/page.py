@@ -13,14 +13,13 @@ import jinja2
 from markupsafe import Markup
 
 from tools.report import charts, heat, history, readiness, words
-from tools.report.analysis import groups
 from tools.report.facts import Facts
 from tools.report.figures import percentile
 from tools.run import machine
 
 FILE = "final-report.html"
-MOST_CASES = 25  # of a cause; the rest stands in report.html
-MOST_CAUSES = 40
+MOST_CASES = 25  # of a finding; the rest stands in report.html
+MOST_FINDINGS = 40
 MOST_SLOW = 8
 
 
@@ -51,7 +50,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "sentences": words.sentences(facts),
         "conditions": found,
         "ready": readiness.ready(found),
-        "causes": groups(facts.results)[:MOST_CAUSES],
+        "findings": facts.findings[:MOST_FINDINGS],
         "most_cases": MOST_CASES,
         "folders": {path.name for path in (facts.where / "failures").glob("*") if path.is_dir()},
         "categories": sorted(facts.results.by_category().items()),

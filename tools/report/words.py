@@ -33,19 +33,19 @@ def verdict(facts: Facts) -> Verdict:
     counts, p0, judged = facts.results.counts, len(facts.results.p0), facts.results.judged
     if p0:
         text = (
-            f"{_count(p0, 'case')} of {judged:,} lost a class, gave one away, or left data that contradict each other."
+            f"{counted(p0, 'case')} of {judged:,} lost a class, gave one away, or left data that contradict each other."
         )
         return Verdict("bad", "Classes are lost", text)
     if counts["FAIL"]:
-        text = f"{_count(counts['FAIL'], 'case')} of {judged:,} failed; no class was lost in them."
+        text = f"{counted(counts['FAIL'], 'case')} of {judged:,} failed; no class was lost in them."
         return Verdict("bad", "Something is wrong", text)
     if facts.missing or facts.record["interrupted"]:
-        text = f"Nothing failed, but {_count(facts.missing, 'case')} did not come to an end."
+        text = f"Nothing failed, but {counted(facts.missing, 'case')} did not come to an end."
         return Verdict("warn", "Not finished", text)
     if not judged:
         return Verdict("warn", "Nothing was judged", "No case passed or failed, so nothing is known.")
-    skipped = f"; {_count(counts['SKIP'], 'case')} could not be judged" if counts["SKIP"] else ""
-    return Verdict("ok", "No class was lost", f"None of {_count(judged, 'case')} failed{skipped}.")
+    skipped = f"; {counted(counts['SKIP'], 'case')} could not be judged" if counts["SKIP"] else ""
+    return Verdict("ok", "No class was lost", f"None of {counted(judged, 'case')} failed{skipped}.")
 
 
 def sentences(facts: Facts) -> list[str]:
@@ -165,5 +165,6 @@ def level_words(level: float) -> str:
     return f"{level * 100:.5g}%"
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: "1 case", "2 cases"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from acceptance.errors import SuiteError
 from tools.report import facts, history, markdown, page
+from tools.report.findings import Finding
 from tools.report.results import Results
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
+MOST_SHOWN = 15  # findings on the console
 MOST_BYTES = 1_000_000  # GitHub shows no summary of more than 1 MiB
 
 
@@ -23,6 +25,7 @@ class Reports:
     page: Path
     dashboard: Path | None
     trouble: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 def write(where: Path, results: Results | None = None) -> Reports:
@@ -38,11 +41,17 @@ def write(where: Path, results: Results | None = None) -> Reports:
     except SuiteError as error:  # a run's verdict and its own reports do not depend on the history
         trouble = str(error)
     found = facts.gather(where, results)
-    return Reports(markdown.write(found), page.write(found), dashboard, trouble)
+    return Reports(markdown.write(found), page.write(found), dashboard, trouble, tuple(found.findings))
 
 
 def lines(reports: Reports) -> Iterator[str]:
-    """Say where the reports are."""
+    """Say what was found, and where the reports are."""
+    if reports.findings:
+        yield f"{len(reports.findings)} {'finding' if len(reports.findings) == 1 else 'findings'}:"
+    for one in reports.findings[:MOST_SHOWN]:
+        yield f"  {one.id} {one.severity} {one.title}: {one.name} ({one.invariant}); {len(one.cases)} cases."
+    if len(reports.findings) > MOST_SHOWN:
+        yield f"  and {len(reports.findings) - MOST_SHOWN} more."
     yield f"Report: {reports.text}"
     yield f"Page:   {reports.page}"
     if reports.dashboard:

@@ -117,13 +117,14 @@ def test_the_sound_studio_does_not_fail_the_replay(clone: Path) -> None:
     assert "there is no case 'T-999999'" in unknown.stderr
 
 
-def test_analyze_groups_by_cause(clone: Path, broken: tuple[str, Path]) -> None:
+def test_analyze_tells_the_findings(clone: Path, broken: tuple[str, Path]) -> None:
     _, run = broken
     done = pilates(clone, "analyze", run.name)
     assert done.returncode == 0, done.stderr
     record = json.loads((run / "analysis.json").read_text())
-    assert sum(len(group["cases"]) for group in record["groups"]) >= 1
-    assert all(group["broken"] for group in record["groups"])
+    assert sum(len(finding["cases"]) for finding in record["findings"]) >= 1
+    assert all(finding["invariant"].startswith("I") for finding in record["findings"])
+    assert all((run / finding["evidence"] / "README.md").is_file() for finding in record["findings"])
     assert record["latency_ms"][Operation.BOOK]["calls"] > 0
 
 
@@ -140,8 +141,7 @@ def test_analysis_says_what_failing_cases_share() -> None:
             case("T-3", "PASS", "", "device-api", "zone-utc"),
         ]
     )
-    (group,) = analysis.groups(results)
-    assert (len(group.cases), group.broken, group.shared) == (2, ("I2",), {"device": "ios"})
+    assert analysis.shared(results.failures, results) == {"device": "ios"}
 
 
 BROKE = "P0 I2 no class is lost or given away: 1 class lost."

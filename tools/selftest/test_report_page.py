@@ -59,7 +59,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         started = STARTED + timedelta(seconds=number / 4)
         cases.append(Case(name, "FAIL" if failed else "PASS", frozenset(tags), message, 0.4, started))
     calls = [
-        {"timestamp": str(n), "test_id": "T", "step": n, "action": f"do_{n % 5}", "response": {"latency_ms": 3.0 * n}}
+        {
+            "timestamp": str(n),
+            "test_id": "T",
+            "step": n,
+            "action": f"do_{n % 5}",
+            "repeated": False,
+            "attempts": ["200"],
+            "response": {"latency_ms": 3.0 * n},
+        }
         for n in range(200)
     ]
     (where / "logs" / "1.jsonl").write_bytes(b"\n".join(map(orjson.dumps, calls)))

@@ -1,0 +1,359 @@
+"""Turns failed cases into findings: one entry for each distinct defect, however many cases it has made red.
+
+A case is attributed to what broke first in it: one invariant (of several the one that names the cause most directly),
+the operations of that step, and the condition under which it broke: alone, repeated, disturbed, at the same time as
+others. Then the simpler condition explains the harder one: where a cancellation already loses a class when nothing
+else happens, the races and faults in which it loses one too are no findings of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from acceptance import invariants
+from acceptance.faults import Fault
+from tools.report.results import Case, Results
+
+FILE = "findings.json"
+EXPECTATION = "expectation"
+UNJUDGED = "not judged"
+LOOKS = "see"
+# Of several that break in one step, the one that tells an owner most about the cause; the rest are consequences.
+DIRECT = ("I14", "I2", "I5", "I3", "I6", "I1", "I4", "I12", "I11", "I10", "I8", "I9", "I7", "I15", "I13", EXPECTATION)
+OF_A_STEP = frozenset({"I7", "I9", "I11", "I12", "I15"})  # judged from one step to the next
+OUTSIDERS = frozenset({"stranger", "visitor", "nobody"})
+NETWORK = frozenset(Fault)
+IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+DOING = {
+    "book": "booking",
+    "cancel": "cancelling",
+    "reschedule": "moving a booking",
+    "admin_remove": "removal by the front desk",
+    "confirm_attendance": "ticking off",
+    "credit": "crediting",
+    "expire": "the check for expired deposits",
+    "switch_off": "switching a class off",
+    "resize": "giving a class other places",
+    LOOKS: "what people are shown",
+}
+
+
+class Kind(IntEnum):
+    """The conditions under which something breaks, the simplest first."""
+
+    ALONE = 0
+    OUTSIDER = 1
+    REPEATED = 2
+    NETWORK = 3
+    CALENDAR = 4
+    DATABASE = 5
+    TOGETHER = 6
+    CRASH = 7
+
+
+CONDITIONS = {
+    Kind.ALONE: "also when nothing else happens",
+    Kind.OUTSIDER: "asked for by somebody who may not",
+    Kind.REPEATED: "when the request is sent again",
+    Kind.NETWORK: "when the network loses or doubles something",
+    Kind.CALENDAR: "when the calendar fails",
+    Kind.DATABASE: "when the database fails on the way",
+    Kind.TOGETHER: "at the same time",
+    Kind.CRASH: "when something is killed",
+}
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """What a failed case shows: what broke first, in which step, under which condition."""
+
+    case: Case
+    invariant: str
+    severity: str
+    operations: frozenset[str]
+    kind: Kind
+    broken: dict[str, str]  # everything that broke in the step, with a sentence each
+    sentence: str
+    detail: str  # tells apart what one invariant says of different things, such as views
+    calls: int
+    steered: bool  # whether it happens each time: nothing in it is left to chance
+    hypothesis: dict[str, Any] | None
+
+
+@dataclass
+class Finding:
+    """One defect, as far as failures can tell."""
+
+    symptoms: list[Symptom]
+    tried: int = 0
+    failed: int = 0
+    id: str = ""
+
+    @property
+    def first(self) -> Symptom:
+        """The simplest case that shows it, one that does so each time where there is one: the evidence."""
+        return min(self.symptoms, key=lambda one: (one.kind, not one.steered, one.calls, one.case.id))
+
+    @property
+    def kind(self) -> Kind:
+        """The simplest condition under which it broke."""
+        return min(one.kind for one in self.symptoms)
+
+    @property
+    def invariant(self) -> str:
+        """The invariant that names it."""
+        return self.first.invariant
+
+    @property
+    def severity(self) -> str:
+        """The worst severity of its cases."""
+        return min(one.severity for one in self.symptoms)
+
+    @property
+    def operations(self) -> list[str]:
+        """What was asked in most cases that show it under its simplest condition, the most usual first."""
+        simplest = [one for one in self.symptoms if one.kind == self.kind]
+        counts = Counter(name for one in simplest for name in sorted(one.operations))
+        usual = [name for name, count in counts.most_common() if 2 * count >= len(simplest)]
+        return usual or [name for name, _ in counts.most_common(1)]
+
+    @property
+    def consequences(self) -> dict[str, str]:
+        """What else broke along with it: invariant, and what was said of it."""
+        told = {name: words for one in self.symptoms for name, words in one.broken.items() if name != self.invariant}
+        return dict(sorted(told.items(), key=lambda item: DIRECT_RANK[item[0]]))
+
+    @property
+    def cases(self) -> list[Case]:
+        """The cases it explains, the evidence first."""
+        return list({one.case.id: one.case for one in (self.first, *self.symptoms)}.values())
+
+    @property
+    def name(self) -> str:
+        """What always must hold, and did not."""
+        if self.invariant in invariants.CHECKS:
+            return invariants.described()[self.invariant]["name"]
+        words = {EXPECTATION: "the studio answers as its rules say", UNJUDGED: "the case can be judged"}
+        return words[self.invariant]
+
+    @property
+    def title(self) -> str:
+        """What is done when it breaks, in a few words."""
+        if self.invariant == UNJUDGED:
+            return "Cases that could not be judged"
+        doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
+        return f"{doing[0].upper()}{doing[1:]}, {CONDITIONS[self.kind]}"
+
+    @property
+    def explains(self) -> str:
+        """Why that is likely."""
+        if self.first.hypothesis:
+            return f"{self.first.hypothesis['name'].capitalize()}: {self.first.hypothesis['explains']}"
+        return invariants.described()[self.invariant]["causes"] if self.invariant in invariants.CHECKS else ""
+
+    @property
+    def fix(self) -> str:
+        """What would mend it."""
+        if self.first.hypothesis:
+            return str(self.first.hypothesis["fix"])
+        return invariants.described()[self.invariant]["fix"] if self.invariant in invariants.CHECKS else ""
+
+    @property
+    def evidence(self) -> str:
+        """The folder of the evidence, below the run's."""
+        return f"failures/{self.first.case.id}"
+
+    def record(self) -> dict[str, Any]:
+        """Return it as ``findings.json`` has it."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "invariant": self.invariant,
+            "name": self.name,
+            "title": self.title,
+            "sentence": self.first.sentence,
+            "operations": self.operations,
+            "condition": self.kind.name.lower(),
+            "failed": self.failed,
+            "tried": self.tried,
+            "consequences": self.consequences,
+            "evidence": self.evidence,
+            "replay": f"python3 tools/pilates.py replay {self.first.case.id}",
+            "hypothesis": self.explains,
+            "fix": self.fix,
+            "cases": [case.id for case in self.cases],
+        }
+
+
+def find(where: Path, results: Results, logged: Iterable[dict[str, Any]]) -> list[Finding]:
+    """List the findings of a run, the gravest first, and write them as ``findings.json``.
+
+    Args:
+        where: the run's folder, with the folders of its failures.
+        results: what came of the cases.
+        logged: the records of all calls; they tell how often a condition was met.
+    """
+    symptoms = [symptom for case in results.failures for symptom in _symptoms(where, case)]
+    found = _merged(sorted(symptoms, key=lambda one: (one.kind, DIRECT_RANK.get(one.invariant, 99), one.case.id)))
+    met = _met(logged)
+    for finding in found:
+        _count(finding, met)
+    found.sort(key=lambda one: (one.severity, one.invariant == UNJUDGED, -len(one.symptoms), one.first.case.id))
+    for number, finding in enumerate(found, 1):
+        finding.id = f"F-{number}"
+    if found:
+        options = orjson.OPT_INDENT_2
+        (where / FILE).write_bytes(orjson.dumps([one.record() for one in found], option=options))
+    return found
+
+
+DIRECT_RANK = {name: rank for rank, name in enumerate(DIRECT)}
+
+
+def _symptoms(where: Path, case: Case) -> list[Symptom]:
+    """Read what a failed case has left; one without a folder never came to be judged.
+
+    What broke first comes first. Of what broke later only that is a symptom of its own which is judged from step to
+    step, and of another operation: totals that were wrong once stay so to the end of the case.
+    """
+    path = where / "failures" / case.id / "case.json"
+    if not path.is_file():
+        words = case.cause
+        return [Symptom(case, UNJUDGED, "P1", frozenset(), Kind.ALONE, {}, words, _plain(words), 0, False, None)]
+    told = orjson.loads(path.read_bytes())
+    breaches, steps = told["breaches"], told["steps"]
+    if not breaches:
+        return [_unexpected(case, told)]
+    numbers = sorted({breach["step"] for breach in breaches})
+    first = _broken(case, told, numbers[0], [b for b in breaches if b["step"] == numbers[0]])
+    found, met = [first], set(first.operations)
+    for number in numbers[1:]:
+        step = steps[number - 1]
+        some = [b for b in breaches if b["step"] == number and b["invariant"] in OF_A_STEP]
+        if some and not met & {call["operation"] for call in step}:
+            found.append(replace(_broken(case, told, number, some), hypothesis=None))
+            met |= found[-1].operations
+    return found
+
+
+def _unexpected(case: Case, told: dict[str, Any]) -> Symptom:
+    """Make the symptom of a case in which nothing broke, but the studio answered otherwise than its rules say."""
+    steps = told["steps"]
+    sentence = told["complaints"][0] if told["complaints"] else case.cause
+    step = steps[-1] if steps else []
+    operations, kind = frozenset(call["operation"] for call in step), _kind(told, step, len(steps))
+    calls = sum(map(len, steps))
+    return Symptom(
+        case, EXPECTATION, "P1", operations, kind, {}, sentence, _plain(sentence), calls, len(step) < 2, None
+    )
+
+
+def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[str, Any]]) -> Symptom:
+    """Make the symptom of what broke in one step."""
+    steps = told["steps"]
+    first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
+    step = steps[number - 1] if 0 < number <= len(steps) else []
+    seen = first["invariant"] == "I8"
+    return Symptom(
+        case,
+        first["invariant"],
+        min(breach["severity"] for breach in breaches),
+        frozenset({LOOKS}) if seen else frozenset(call["operation"] for call in step),
+        Kind.ALONE if seen else _kind(told, step, number),
+        {breach["invariant"]: breach["sentence"] for breach in breaches},
+        first["sentence"],
+        _plain(first["sentence"]) if seen else "",
+        sum(map(len, steps)),
+        len(step) < 2 or bool(told["orders"].get(str(number))),
+        told["hypothesis"],
+    )
+
+
+def _plain(sentence: str) -> str:
+    """Leave out of a sentence what differs from case to case."""
+    return re.sub(r"\{.*?\}", "#", IDS.sub("#", sentence))
+
+
+def _kind(told: dict[str, Any], step: list[dict[str, Any]], number: int) -> Kind:
+    """Say under which condition a step took place."""
+    planned = told["orders"].get(str(number), {}).get("planned", [])
+    if told["crashes"]:
+        return Kind.CRASH
+    if len(step) > 1:
+        return Kind.TOGETHER
+    if any(" meets " in what for what in planned):
+        return Kind.DATABASE
+    if any(entry["leg"] == "calendar" for entry in told["faults_planned"]):
+        return Kind.CALENDAR
+    if any(attempt in NETWORK for call in step for attempt in call["tries"]):
+        return Kind.NETWORK
+    if any(call["repeated"] for call in step):
+        return Kind.REPEATED
+    outsiders = any(call["actor"] in OUTSIDERS and call["outcome"] == "accepted" for call in step)
+    return Kind.OUTSIDER if outsiders else Kind.ALONE
+
+
+def _merged(symptoms: list[Symptom]) -> list[Finding]:
+    """Put together what one defect explains; the symptoms come the simplest first."""
+    found: list[Finding] = []
+    for symptom in symptoms:
+        explained = next((finding for finding in found if _explains(finding, symptom)), None)
+        if explained is None:
+            found.append(Finding([symptom]))
+        else:
+            explained.symptoms.append(symptom)
+    return found
+
+
+def _explains(finding: Finding, symptom: Symptom) -> bool:
+    """Tell whether a finding, under the same or a simpler condition, breaks what broke here, in the same operation."""
+    first = finding.symptoms[0]
+    if (first.invariant in (EXPECTATION, UNJUDGED) or symptom.detail) and first.detail != symptom.detail:
+        return False
+    if first.invariant in (EXPECTATION, UNJUDGED) and symptom.invariant != first.invariant:
+        return False
+    same = symptom.invariant in (first.invariant, *first.broken) or symptom.invariant == EXPECTATION
+    operations = {name for one in finding.symptoms if one.kind == first.kind for name in one.operations}
+    meets = bool(operations & symptom.operations) or not symptom.operations
+    simpler = first.kind in (Kind.ALONE, symptom.kind) or (first.kind == Kind.REPEATED and symptom.kind == Kind.NETWORK)
+    return same and meets and simpler
+
+
+def _met(logged: Iterable[dict[str, Any]]) -> dict[str, list[tuple[Kind, frozenset[str]]]]:
+    """Say of each case which operations it met, and under which conditions."""
+    steps: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    for record in logged:
+        steps[record["test_id"], record["step"]].append(record)
+    met: dict[str, list[tuple[Kind, frozenset[str]]]] = defaultdict(list)
+    for (test_id, _), calls in steps.items():
+        if len(calls) > 1 and not any(call["repeated"] for call in calls):
+            kind = Kind.TOGETHER
+        elif any(attempt in NETWORK for call in calls for attempt in call["attempts"]):
+            kind = Kind.NETWORK
+        else:
+            kind = Kind.REPEATED if calls[0]["repeated"] else Kind.ALONE
+        met[test_id].append((kind, frozenset(call["action"] for call in calls)))
+    return met
+
+
+def _count(finding: Finding, met: dict[str, list[tuple[Kind, frozenset[str]]]]) -> None:
+    """Count in how many of the cases that met the finding's condition it showed."""
+    kind = finding.kind
+    operations = {name for one in finding.symptoms if one.kind == kind for name in one.operations}
+    told = kind in (Kind.ALONE, Kind.TOGETHER, Kind.REPEATED, Kind.NETWORK)  # of the others no log record tells
+    failed = {one.case.id for one in finding.symptoms if one.kind == kind}
+    tried = {
+        test_id
+        for test_id, steps in met.items()
+        if any(operations & asked and (met_as == kind or not told) for met_as, asked in steps)
+    }
+    everywhere = operations == {LOOKS} or finding.invariant == UNJUDGED
+    finding.failed, finding.tried = len(failed), len(met.keys() | failed if everywhere else tried | failed)

@@ -1,0 +1,162 @@
+"""Findings: how failed cases become entries, one for each defect."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.report import findings
+from tools.report.findings import EXPECTATION, UNJUDGED, Finding, Kind
+from tools.report.results import Case, Results
+
+LOST = "the member paid for 5 classes; 6 left and 0 booked or attended: 1 class given away."
+
+
+def call(operation: str, **other: Any) -> dict[str, Any]:
+    return {
+        "actor": "member",
+        "operation": operation,
+        "outcome": "accepted",
+        "repeated": False,
+        "tries": ["200"],
+        **other,
+    }
+
+
+def broke(invariant: str, step: int, sentence: str = LOST, severity: str = "P0") -> dict[str, Any]:
+    return {"invariant": invariant, "severity": severity, "sentence": sentence, "step": step}
+
+
+def failed(where: Path, test_id: str, steps: list, breaches: list, **other: Any) -> Case:
+    """Write what a failed case leaves, as far as findings read it."""
+    told = {
+        "steps": steps,
+        "breaches": breaches,
+        "complaints": [str(breach["sentence"]) for breach in breaches] or ["expected accepted."],
+        "orders": {},
+        "crashes": [],
+        "faults_planned": [],
+        "hypothesis": None,
+        **other,
+    }
+    place = where / "failures" / test_id
+    place.mkdir(parents=True)
+    (place / "case.json").write_text(json.dumps(told))
+    return Case(f"{test_id} does something", "FAIL", frozenset(), told["complaints"][0], 0.1)
+
+
+def logged(test_id: str, step: int, operation: str, **other: Any) -> dict[str, Any]:
+    return {"test_id": test_id, "step": step, "action": operation, "repeated": False, "attempts": ["200"], **other}
+
+
+def found(where: Path, *cases: Case, records: tuple = ()) -> list[Finding]:
+    return findings.find(where, Results(list(cases)), records)
+
+
+CANCELS = [[call("book")], [call("cancel"), call("cancel")]]
+CANCEL_AND_REMOVE = [[call("book")], [call("cancel"), call("admin_remove")]]
+CANCEL = [[call("book")], [call("cancel")]]
+
+
+def test_races_of_one_cause_are_one_finding_and_the_steered_case_is_the_evidence(tmp_path: Path) -> None:
+    (one,) = found(
+        tmp_path,
+        failed(tmp_path, "T-000001", CANCELS, [broke("I2", 2), broke("I13", 2)]),
+        failed(tmp_path, "T-ORDER-0001", CANCELS, [broke("I2", 2)], orders={"2": {"planned": ["member waits at x"]}}),
+        failed(tmp_path, "T-000002", CANCEL_AND_REMOVE, [broke("I2", 2)]),
+        records=(logged("T-000001", 2, "cancel"), logged("T-000001", 2, "cancel"), logged("T-000009", 2, "cancel")),
+    )
+    assert (one.id, one.severity, one.kind, one.operations[0]) == ("F-1", "P0", Kind.TOGETHER, "cancel")
+    assert (one.first.case.id, len(one.cases), one.consequences) == ("T-ORDER-0001", 3, {"I13": LOST})
+    assert (one.failed, one.tried) == (3, 3)  # T-000009 cancelled alone, which was never tried by this finding
+    assert json.loads((tmp_path / findings.FILE).read_text())[0]["cases"][0] == "T-ORDER-0001"
+
+
+def test_what_breaks_alone_explains_the_harder_conditions(tmp_path: Path) -> None:
+    (one,) = found(
+        tmp_path,
+        failed(tmp_path, "T-000001", CANCELS, [broke("I2", 2)]),
+        failed(tmp_path, "T-000002", CANCEL, [broke("I2", 2)]),
+        failed(
+            tmp_path, "T-000003", [[call("book")], [call("cancel", tries=["answer lost", "200"])]], [broke("I2", 2)]
+        ),
+        failed(tmp_path, "T-000004", [*CANCEL, [call("cancel", repeated=True)]], [broke("I2", 3)]),
+        records=tuple(logged(f"T-00000{n}", 2, "cancel") for n in (2, 5, 6)),
+    )
+    assert (one.kind, one.first.case.id, len(one.cases)) == (Kind.ALONE, "T-000002", 4)
+    assert (one.failed, one.tried) == (1, 3)
+
+
+def test_a_race_does_not_explain_what_breaks_alone(tmp_path: Path) -> None:
+    kinds = {
+        one.kind
+        for one in found(
+            tmp_path,
+            failed(tmp_path, "T-000001", [[call("book"), call("book")]], [broke("I3", 1)]),
+            failed(tmp_path, "T-000002", CANCEL, [broke("I2", 2)]),
+        )
+    }
+    assert kinds == {Kind.ALONE, Kind.TOGETHER}
+
+
+NOT_SEEN = "the member does not see {'id': 'a1'} of pilates_bookings."
+LEAKED = "a stranger sees 2 rows of pilates_deposits that are not theirs to see."
+
+
+def test_views_are_told_apart_by_who_sees_what(tmp_path: Path) -> None:
+    hidden, leaked = found(
+        tmp_path,
+        failed(tmp_path, "T-000001", CANCEL, [broke("I8", 2, NOT_SEEN)]),
+        failed(tmp_path, "T-000002", [[call("book")]], [broke("I8", 1, NOT_SEEN.replace("a1", "b7"))]),
+        failed(tmp_path, "T-000003", [[call("book")]], [broke("I8", 1, LEAKED)]),
+    )
+    assert (len(hidden.cases), len(leaked.cases), hidden.title) == (
+        2,
+        1,
+        "What people are shown, also when nothing else happens",
+    )
+
+
+def test_a_later_symptom_of_another_operation_is_a_finding_of_its_own(tmp_path: Path) -> None:
+    first, second = found(
+        tmp_path,
+        failed(
+            tmp_path,
+            "T-000001",
+            CANCEL,
+            [broke("I2", 1), broke("I2", 2), broke("I9", 2, "no entry.", "P1")],
+        ),
+    )
+    assert (first.invariant, first.operations) == ("I2", ["book"])
+    assert (second.invariant, second.operations, second.severity) == ("I9", ["cancel"], "P1")
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        ({"crashes": ["the API"]}, Kind.CRASH),
+        ({"orders": {"1": {"planned": ["book meets 40001 at commit"]}}}, Kind.DATABASE),
+        ({"faults_planned": [{"leg": "calendar"}]}, Kind.CALENDAR),
+        ({}, Kind.ALONE),
+    ],
+)
+def test_conditions(tmp_path: Path, other: dict[str, Any], kind: Kind) -> None:
+    (one,) = found(tmp_path, failed(tmp_path, "T-000001", [[call("book")]], [broke("I1", 1)], **other))
+    assert one.kind == kind
+
+
+def test_somebody_who_may_not_is_named(tmp_path: Path) -> None:
+    steps = [[call("book")], [call("cancel", actor="stranger")]]
+    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-101", steps, [broke("I13", 2)]))
+    assert one.title == "Cancelling, asked for by somebody who may not"
+
+
+def test_expectations_and_cases_that_were_never_judged(tmp_path: Path) -> None:
+    lost = [Case(f"T-00000{n} x", "FAIL", frozenset(), f"SuiteError: port {n} is taken.", 0.1) for n in (7, 8)]
+    one, other = found(tmp_path, failed(tmp_path, "T-000001", CANCEL, []), *lost)
+    assert (one.invariant, one.explains, one.fix) == (EXPECTATION, "", "")
+    assert (other.invariant, len(other.cases), other.title) == (UNJUDGED, 2, "Cases that could not be judged")
+    assert not found(tmp_path)
