@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -77,6 +78,7 @@ def generate(
         "run --priority",
         "run --category concurrency --processes 8",
         "run --draws 1247",
+        "run --shard 2/5",
         "run --overlay tools/mutants/refund-twice.sql",
     )
 )
@@ -96,15 +98,27 @@ def run(
     draws: Annotated[
         int, typer.Option(min=0, max=1_000_000, metavar="N", help="Programs drawn at random as well (see `random`).")
     ] = 0,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only this part; the same seed on each of N machines runs all.")
+    ] = None,
+    pabotlib: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="A PabotLib server that your own keywords share between machines."),
+    ] = None,
     overlay: Overlay = None,
 ) -> None:
     """Generate the cases, run them in parallel, and write log and report into results/latest."""
-    from tools.run import job
+    from tools.run import job, shards
     from tools.run.record import Arguments
 
     if priority and (category or full):
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
-    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws)
+    if pabotlib is not None and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", pabotlib):
+        raise SuiteError(f"--pabotlib {pabotlib}: say host and port, for example 10.0.0.5:8270.")
+    part = shards.parse(shard)
+    wanted = Arguments(
+        count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws, part, pabotlib
+    )
     raise typer.Exit(job.run(wanted, Console()))
 
 
