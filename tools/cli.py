@@ -261,15 +261,34 @@ def random(
     raise typer.Exit(job.run(wish, Console()))
 
 
-@app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))
+@app.command(epilog=examples("report", "report 20251024T101500Z-1a2b", "report --merge from-machine-1 from-machine-2"))
 def report(
-    name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's name or folder; with --merge all shards'.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Join the shards of a run to a new run's folder.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Merge without some of the shards; never a pass.")
+    ] = False,
 ) -> None:
-    """Write a run's final report again, from what is stored of it: as text, as a page, and the history over runs."""
+    """Write a run's final report again, from what is stored of it: as text, as a page, and the history over runs.
+
+    With --merge: exit codes as the whole run's, 0 all passed, 1 failures found, 2 could not run or shards missing.
+    """
     from tools.report import writing
     from tools.run import folder
 
-    for line in writing.lines(writing.write(folder.find(name))):
+    if allow_missing and not merge:
+        raise SuiteError("--allow-missing goes with --merge only.")
+    if merge:
+        from tools.report import merge as joining
+
+        if not names:
+            raise SuiteError("--merge: name the folders of all shards.")
+        raise typer.Exit(joining.run(names, Console(), allow_missing=allow_missing))
+    if len(names or ()) > 1:
+        raise SuiteError("report writes one run's report; to join the shards of a run say --merge.")
+    for line in writing.lines(writing.write(folder.find(names[0] if names else folder.LATEST))):
         print(line)
 
 

@@ -18,6 +18,7 @@ RECORD = "run.json"
 TABLE = "cases.json"
 DRAWN = "random-cases.json"  # the programs of the random lane that failed, as cases
 OUTPUT = "output.xml"
+SPLIT = "shards.json"  # of a merged run: which machine ran which case
 OVERLAYS = "overlays"  # of a shard: copies, so that they can be had where the shards are merged
 LOAD = "load/load.json"
 SHOWN = 5

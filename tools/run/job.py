@@ -50,7 +50,7 @@ def run(arguments: Arguments, console: Console) -> int:
             status.stop()
             part = f" (shard {arguments.shard} of the run)" if arguments.shard else ""
             told = f"{len(this.planned)} cases{part} on {chosen.name}, {arguments.processes} workers: {this.folder}"
-            console.print(told)
+            console.print(told, highlight=False, soft_wrap=True)
             with Sampler(this.folder, target):
                 _execute(this, console)
             _read(this)

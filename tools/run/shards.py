@@ -118,12 +118,11 @@ def _files(suite: TestSuite | None) -> list[Unit]:
     files: dict[str, list[TestCase]] = {}
     for test in suite.all_tests if suite else ():
         files.setdefault(test.parent.full_name, []).append(test)
-    return [
-        Unit(
-            tuple(cases.id_of(test.name) for test in tests), len(tests) * SLOW.get(Path(tests[0].source).stem, BY_HAND)
-        )
-        for tests in files.values()
-    ]
+    units = []
+    for tests in files.values():
+        each = SLOW.get(Path(tests[0].source).stem, BY_HAND)
+        units.append(Unit(tuple(cases.id_of(test.name) for test in tests), len(tests) * each))
+    return units
 
 
 def fits(name: str, shard: Shard) -> bool:
