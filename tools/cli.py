@@ -341,15 +341,18 @@ def reconcile(
     raise typer.Exit(verifying.reconcile(env, output, Console()))
 
 
-@app.command(epilog=examples("clean", "clean --env staging", "clean --results"))
+@app.command(epilog=examples("clean", "clean --env staging", "clean --env staging --run NAME", "clean --results"))
 def clean(
     env: Env = "embedded",
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Only this run's rows, while other machines are at work.")
+    ] = None,
     results: Annotated[bool, typer.Option("--results", help="Remove old runs' folders instead of rows.")] = False,
 ) -> None:
     """Remove the rows that stopped runs left in a database, or all runs' folders but the latest."""
     from tools import cleanup
 
-    for line in cleanup.old_results() if results else cleanup.rows_of(env):
+    for line in cleanup.old_results() if results else cleanup.rows_of(env, run):
         print(line)
 
 

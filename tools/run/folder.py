@@ -33,7 +33,7 @@ def create(*, latest: bool = True, fits: Callable[[str], bool] | None = None) ->
     """
     while True:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        if fits is None or fits(name):
+        if (fits is None or fits(name)) and not (RESULTS / name).exists():
             break
     folder = RESULTS / name
     folder.mkdir(parents=True)

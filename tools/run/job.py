@@ -39,6 +39,8 @@ def run(arguments: Arguments, console: Console) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(arguments.env)
+    if arguments.pabotlib:
+        pabot.check_pabotlib(arguments.pabotlib)
     with cases.alone(), console.status("Looking at the target ...") as status:
         target = environment.connect(chosen, [path.resolve() for path in arguments.overlays])
         with closing(target):

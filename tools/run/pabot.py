@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +18,7 @@ from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 
 NAME = "Pilates"
+SECONDS = 5
 LISTENER = Path(__file__).parent / "progress_listener.py"
 SHARED = Path(__file__).parent / "shared_listener.py"
 ONLY = Path(__file__).parent / "only_modifier.py"
@@ -91,6 +93,20 @@ def start(
             # A Ctrl-C is for us alone: pabot would overwrite its workers' results with a dry run's.
             start_new_session=True,
         )
+
+
+def check_pabotlib(address: str) -> None:
+    """Look whether somebody listens where PabotLib's server is said to be.
+
+    Raises:
+        SuiteError: when nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS).close()
+    except (OSError, OverflowError) as error:
+        words = f"start it there with: python -m pabot.pabotlib shared.ini {host} {port}"
+        raise SuiteError(f"--pabotlib {address}: nobody answers ({error}); {words}") from None
 
 
 def stop(process: subprocess.Popen[bytes], asked: set[int]) -> None:
