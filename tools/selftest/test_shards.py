@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from rich.console import Console
 
 from acceptance.bench import run_digits
 from acceptance.datafiles import DATA, ROOT
@@ -22,6 +25,7 @@ from acceptance.errors import SuiteError
 from tools import generator
 from tools.report import facts, logs, merge, proof, results
 from tools.run import cases, folder, machine, pabot, reruns, shards
+from tools.run.progress import Watch
 from tools.run.shards import Shard
 from tools.selftest.clone import make_clone
 
@@ -87,14 +91,15 @@ def test_shard_that_does_not_exist_is_refused(words: str) -> None:
 
 
 def test_rows_of_two_shards_never_share_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [Shard(index, 7) for index in range(1, 8)]
+    owners: dict[str, set[Shard]] = {}
+    for name in map(str, range(2000)):
+        owners.setdefault(run_digits(name), set()).update(shard for shard in every if shards.fits(name, shard))
+    assert {len(found) for found in owners.values()} == {1}, "each value of the digits is one shard's"
     monkeypatch.setattr(folder, "RESULTS", tmp_path)
-    digits: dict[int, set[str]] = {}
-    for index in (1, 2, 3):
-        shard = Shard(index, 3)
-        names = [folder.create(fits=lambda name, shard=shard: shards.fits(name, shard)).name for _ in range(40)]
-        digits[index] = {run_digits(name) for name in names}
-    for one in digits:
-        assert all(not digits[one] & digits[other] for other in digits if other != one)
+    for shard in every:
+        place = folder.create(fits=lambda name, shard=shard: shards.fits(name, shard))
+        assert owners.setdefault(run_digits(place.name), {shard}) == {shard}
 
 
 @pytest.mark.parametrize(("count", "parts"), [(10, 3), (2, 5), (0, 2), (1247, 7)])
@@ -327,6 +332,56 @@ def test_load_is_sampled_on_each_machine(runs: dict[str, Path]) -> None:
 def test_pabotlib_that_is_not_there_is_named() -> None:
     with pytest.raises(SuiteError, match=r"127.0.0.1:1: nobody answers .*pabot.pabotlib"):
         pabot.check_pabotlib("127.0.0.1:1")
+
+
+SHARING = """\
+*** Settings ***
+Library    pabot.PabotLib
+
+*** Test Cases ***
+T-SHARED-001 A value is left for the other machine
+    ${found} =    Get Parallel Value For Key    left by
+    Set Parallel Value For Key    left by    ${NAME}
+    Should Be Equal    ${found}    ${WANTED}
+"""
+
+
+def test_keywords_of_two_machines_share_values(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    suite = tmp_path / "sharing.robot"
+    suite.write_text(SHARING)
+    ini = tmp_path / "shared.ini"
+    ini.write_text("[nothing]\n")
+    server = subprocess.Popen([sys.executable, "-m", "pabot.pabotlib", str(ini), "127.0.0.1", str(port)])
+    try:
+        until = time.monotonic() + SECONDS
+        while not listens(port):
+            assert time.monotonic() < until, "PabotLib's server does not start"
+            time.sleep(0.05)
+        for name, left in (("one", ""), ("other", "one")):
+            place = tmp_path / name
+            place.mkdir()
+            pipe = place / ".progress"
+            with Watch(pipe, 1, Console(quiet=True)) as watch:
+                variables = {"NAME": name, "WANTED": left}
+                process = pabot.start(place, suite, 1, variables, [], pipe, 1, pabotlib=f"127.0.0.1:{port}")
+                while process.poll() is None:
+                    watch.wait(0.1)
+            (case,) = results.read(place / folder.OUTPUT).cases
+            assert (case.status, case.message) == ("PASS", ""), name
+    finally:
+        server.kill()
+        server.wait()
+
+
+def listens(port: int) -> bool:
+    try:
+        pabot.check_pabotlib(f"127.0.0.1:{port}")
+    except SuiteError:
+        return False
+    return True
 
 
 # --- the workflow ----------------------------------------------------------------------------------------------------
