@@ -21,7 +21,10 @@ def rows_of(name: str, run: str | None = None) -> Iterator[str]:
     Raises:
         SuiteError: when the environment is read-only or cannot be reached.
     """
-    digits = run_digits(Path(run).resolve().name) if run else None
+    digits = None
+    if run:  # by name: the run may have been another machine's
+        known = folder.RESULTS / run
+        digits = run_digits((known if known.exists() else Path(run)).resolve().name)
     with closing(environment.connect(preflight.writable(name))) as target, preflight.connected(target) as connection:
         for table, count in rows.remove_rows(connection, digits).items():
             yield f"{table}: {count} removed"
