@@ -45,7 +45,7 @@ class CaseKeywords:
         """Connects to the environment named by the variable ``${ENV}``, once per process.
 
         The embedded studio is started if nobody has. ``${OVERLAY}`` names SQL files that break it on purpose,
-        ``${RUN_DIR}`` the folder for logs and snapshots.
+        ``${RUN_DIR}`` the folder for logs and snapshots, ``${RUN_NAME}`` the run that the rows belong to.
 
         Example:
         | robot --variable ENV:embedded suites |
@@ -74,7 +74,7 @@ class CaseKeywords:
             target = environment.connect(chosen, overlays, private=True)
             session = requests.Session()
             session.trust_env = False
-            bench = Bench(target, open_database(target), session, folder, run_digits(folder.name))
+            bench = Bench(target, open_database(target), session, folder, _digits(folder))
             self._shared = current.bench()
             self._private = bench
             current.set_bench(bench)
@@ -113,7 +113,7 @@ class CaseKeywords:
         )
         connection = database.connection_store.get_connection(ALIAS).client
         connection.autocommit = True
-        return Bench(target, connection, session, folder, run_digits(folder.name))
+        return Bench(target, connection, session, folder, _digits(folder))
 
     @keyword
     def begin_case(self, *, seed: int | None = None, trace: str | None = None) -> None:
@@ -183,6 +183,11 @@ def _wanted() -> tuple[environment.Environment, list[Path], Path]:
     if chosen.read_only:
         raise SuiteError(f"{name}: the environment is read-only; scenarios write rows and cannot run there.")
     return chosen, overlays, folder
+
+
+def _digits(folder: Path) -> str:
+    """Return the digits of the run's rows: a rerun's are its run's own, and go away with them."""
+    return run_digits(str(BuiltIn().get_variable_value("${RUN_NAME}") or folder.name))
 
 
 @contextmanager

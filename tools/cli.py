@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -77,6 +78,7 @@ def generate(
         "run --priority",
         "run --category concurrency --processes 8",
         "run --draws 1247",
+        "run --shard 2/5",
         "run --overlay tools/mutants/refund-twice.sql",
     )
 )
@@ -96,15 +98,27 @@ def run(
     draws: Annotated[
         int, typer.Option(min=0, max=1_000_000, metavar="N", help="Programs drawn at random as well (see `random`).")
     ] = 0,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only this part; the same seed on each of N machines runs all.")
+    ] = None,
+    pabotlib: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="A PabotLib server that your own keywords share between machines."),
+    ] = None,
     overlay: Overlay = None,
 ) -> None:
     """Generate the cases, run them in parallel, and write log and report into results/latest."""
-    from tools.run import job
+    from tools.run import job, shards
     from tools.run.record import Arguments
 
     if priority and (category or full):
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
-    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws)
+    if pabotlib is not None and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", pabotlib):
+        raise SuiteError(f"--pabotlib {pabotlib}: say host and port, for example 10.0.0.5:8270.")
+    part = shards.parse(shard)
+    wanted = Arguments(
+        count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws, part, pabotlib
+    )
     raise typer.Exit(job.run(wanted, Console()))
 
 
@@ -247,15 +261,34 @@ def random(
     raise typer.Exit(job.run(wish, Console()))
 
 
-@app.command(epilog=examples("report", "report 20251024T101500Z-1a2b"))
+@app.command(epilog=examples("report", "report 20251024T101500Z-1a2b", "report --merge from-machine-1 from-machine-2"))
 def report(
-    name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's name or folder; with --merge all shards'.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Join the shards of a run to a new run's folder.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Merge without some of the shards; never a pass.")
+    ] = False,
 ) -> None:
-    """Write a run's final report again, from what is stored of it: as text, as a page, and the history over runs."""
+    """Write a run's final report again, from what is stored of it: as text, as a page, and the history over runs.
+
+    With --merge: exit codes as the whole run's, 0 all passed, 1 failures found, 2 could not run or shards missing.
+    """
     from tools.report import writing
     from tools.run import folder
 
-    for line in writing.lines(writing.write(folder.find(name))):
+    if allow_missing and not merge:
+        raise SuiteError("--allow-missing goes with --merge only.")
+    if merge:
+        from tools.report import merge as joining
+
+        if not names:
+            raise SuiteError("--merge: name the folders of all shards.")
+        raise typer.Exit(joining.run(names, Console(), allow_missing=allow_missing))
+    if len(names or ()) > 1:
+        raise SuiteError("report writes one run's report; to join the shards of a run say --merge.")
+    for line in writing.lines(writing.write(folder.find(names[0] if names else folder.LATEST))):
         print(line)
 
 
@@ -308,15 +341,18 @@ def reconcile(
     raise typer.Exit(verifying.reconcile(env, output, Console()))
 
 
-@app.command(epilog=examples("clean", "clean --env staging", "clean --results"))
+@app.command(epilog=examples("clean", "clean --env staging", "clean --env staging --run NAME", "clean --results"))
 def clean(
     env: Env = "embedded",
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Only this run's rows, while other machines are at work.")
+    ] = None,
     results: Annotated[bool, typer.Option("--results", help="Remove old runs' folders instead of rows.")] = False,
 ) -> None:
     """Remove the rows that stopped runs left in a database, or all runs' folders but the latest."""
     from tools import cleanup
 
-    for line in cleanup.old_results() if results else cleanup.rows_of(env):
+    for line in cleanup.old_results() if results else cleanup.rows_of(env, run):
         print(line)
 
 

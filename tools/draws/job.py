@@ -65,6 +65,7 @@ class Wish:
     env: str
     processes: int
     overlays: tuple[Path, ...] = ()
+    first: int = 1  # the number of the first draw: another for each shard of a run
 
 
 @dataclass
@@ -218,7 +219,7 @@ def draw(wish: Wish, place: Path, console: Console) -> Tally:
     with context.Pool(wish.processes, _open, (wish, place, arrange)) as pool, bar:
         task = bar.add_task("", total=wish.draws)
         try:
-            for one in pool.imap_unordered(_one_draw, range(1, wish.draws + 1)):
+            for one in pool.imap_unordered(_one_draw, range(wish.first, wish.first + wish.draws)):
                 tally.found.append(one)
                 bar.advance(task)
         except KeyboardInterrupt:

@@ -94,7 +94,23 @@ def timeline(facts: Facts) -> list[str]:
     last = max([second for second, _ in ends] + [_seconds(began, _at(s), 0) for s in facts.samples])
     step = next((step for step in STEPS if last / step <= MOST_BARS), STEPS[-1])
     buckets = int(last // step) + 1
-    return [drawn for drawn in (_ended(ends, step, buckets), _load(facts, began, step, buckets)) if drawn]
+    loads = [_load(samples, name, cores, began, step, buckets) for samples, name, cores in _machines(facts)]
+    return [drawn for drawn in (_ended(ends, step, buckets), *loads) if drawn]
+
+
+def _machines(facts: Facts) -> list[tuple[list[dict[str, Any]], str, int]]:
+    """Return each machine's samples, what it is called and how many cores it has: one, or one for each shard."""
+    found = facts.record.get("machines")
+    if not found:
+        return [(facts.samples, "the machine", facts.record.get("machine", {}).get("cores") or 1)]
+    return [
+        (
+            [sample for sample in facts.samples if sample.get("shard") == int(one["shard"].partition("/")[0])],
+            f"machine {one['shard']}, {one.get('name') or 'unnamed'}",
+            one.get("cores") or 1,
+        )
+        for one in found
+    ]
 
 
 def _ended(ends: list[tuple[float, str]], step: int, buckets: int) -> str:
@@ -115,18 +131,17 @@ def _ended(ends: list[tuple[float, str]], step: int, buckets: int) -> str:
     return _still(chart)
 
 
-def _load(facts: Facts, began: datetime, step: int, buckets: int) -> str:
-    if not facts.samples:
+def _load(samples: list[dict[str, Any]], name: str, cores: int, began: datetime, step: int, buckets: int) -> str:
+    if not samples:
         return ""
-    cores = facts.record.get("machine", {}).get("cores") or 1
     placed: dict[int, list[dict[str, float]]] = {}
-    for sample in facts.samples:
+    for sample in samples:
         placed.setdefault(int(_seconds(began, _at(sample), 0) // step), []).append(sample)
     chart = pygal.Line(
         **_settings(("bar", "warn")),
         height=240,
         show_dots=False,
-        title=f"Load of the machine ({cores} cores)",
+        title=f"Load of {name} ({cores} cores)",
         value_formatter=lambda value: f"{value:,.0f}%",
         range=(0, None),
         include_x_axis=True,

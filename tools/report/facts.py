@@ -13,7 +13,7 @@ import orjson
 from tools.report import findings, logs, proof
 from tools.report.figures import percentile
 from tools.report.findings import Finding
-from tools.report.results import Results, read
+from tools.report.results import Case, Results, read
 from tools.run import folder, machine, reruns
 
 SUITE = 1_247  # cases; fewer leave combinations and orders out
@@ -37,7 +37,9 @@ class Facts:
 
     @property
     def coverage(self) -> dict[str, dict[str, int]]:
-        """Covered and possible combinations, and orders, by name; empty where no case was generated."""
+        """Covered and possible combinations, and orders, by name; empty for a shard, or where no case was generated."""
+        if self.record["arguments"].get("shard"):
+            return {}  # the table is the whole run's
         found = self.table.get("coverage", {})
         return {name: c for name, c in found.items() if isinstance(c, dict) and {"covered", "possible"} <= c.keys()}
 
@@ -51,7 +53,22 @@ class Facts:
         """Whether the whole suite ran: every category, and enough cases to meet every combination."""
         arguments = self.record["arguments"]
         part = arguments.get("priority") or arguments.get("category") or arguments.get("full")
+        part = part or arguments.get("shard")
         return not part and arguments.get("count", 0) >= SUITE
+
+    def beside(self, case: Case) -> dict[str, Any]:
+        """Return how its machine did when a case began; empty where that is not known."""
+        if case.started is None:
+            return {}
+        number = self.shards.get(case.id)
+        return machine.at(case.started, [s for s in self.samples if number in (None, s.get("shard"))])
+
+    @cached_property
+    def shards(self) -> dict[str, int]:
+        """The shard of each case of a merged run; empty for any other run."""
+        path = self.where / folder.SPLIT
+        split = orjson.loads(path.read_bytes()) if path.is_file() else []
+        return {name: number for number, names in enumerate(split, 1) for name in names}
 
     @property
     def flakiness(self) -> float:

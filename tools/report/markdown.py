@@ -10,7 +10,6 @@ from tools.report import readiness, words
 from tools.report.facts import Facts
 from tools.report.proof import Proof
 from tools.report.results import Case
-from tools.run import machine
 
 FILE = "final-report.md"
 MOST_LISTED = 50
@@ -28,6 +27,7 @@ def write(facts: Facts) -> Path:
         _others(facts),
         _rerun(facts),
         _performance(facts),
+        _machines(facts.record),
         _figures(facts),
         _power(facts.proof),
         _slowest(facts),
@@ -47,6 +47,9 @@ def _title(record: dict[str, Any]) -> Iterator[str]:
     if overlays:
         yield ""
         yield f"**SQL was put over the studio: {', '.join(Path(path).name for path in overlays)}.**"
+    for sentence in words.shards(record):
+        yield ""
+        yield f"**{sentence}**"
     if record["interrupted"]:
         yield ""
         yield "**The run was interrupted.** What follows is about the cases that had come to an end."
@@ -176,7 +179,7 @@ def _slowest(facts: Facts) -> Iterator[str]:
     yield ""
     rows = []
     for case in sorted(facts.results.cases, key=lambda case: -case.seconds)[:MOST_SLOW]:
-        sample = machine.at(case.started, facts.samples) if case.started else {}
+        sample = facts.beside(case)
         said = [sample.get(name, "-") for name in ("cpu_percent", "load", "active", "lock_waits")]
         rows.append((case.name, f"{case.seconds:.2f} s", *(str(value) for value in said)))
     yield from _table(("Case", "Took", "CPU %", "Load", "Active connections", "Lock waits"), tuple(rows))
@@ -194,6 +197,19 @@ def _performance(facts: Facts) -> Iterator[str]:
         "The latency is what a client waits for an answer, retries and injected delays included; no database query of a"
         " call takes longer."
     )
+
+
+def _machines(record: dict[str, Any]) -> Iterator[str]:
+    """List the machines of a merged run."""
+    machines = record.get("machines")
+    if not machines:
+        return
+    yield "## Machines"
+    yield ""
+    yield "They ran at the same time: the duration is that of the slowest, the workers are those of all."
+    yield ""
+    head = ("Shard", "Machine", "Cores", "Workers", "Cases", "Took", "CPU %", "At most", "Load at most")
+    yield from _table(head, tuple(tuple(row) for row in words.machines(machines)))
 
 
 def _figures(facts: Facts) -> Iterator[str]:

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from tools.report import charts, heat, history, readiness, words
 from tools.report.facts import Facts
 from tools.report.figures import percentile
-from tools.run import machine
 
 FILE = "final-report.html"
 MOST_CASES = 25  # of a finding; the rest stands in report.html
@@ -66,6 +65,8 @@ def _context(facts: Facts) -> dict[str, Any]:
         },
         "timeline": [Markup(chart) for chart in charts.timeline(facts)],  # noqa: S704 - pygal escapes what it draws
         "slowest": _slowest(facts),
+        "shards": list(words.shards(facts.record)),
+        "machines": list(words.machines(facts.record.get("machines", []))),
         "formulas": list(words.figures(facts)),
         "detection": words.DETECTION,
         "dashboard": (facts.where.parent / history.DASHBOARD).is_file(),
@@ -83,4 +84,4 @@ def _opened(grids: dict[tuple[str, str], heat.Grid]) -> tuple[str, str] | None:
 def _slowest(facts: Facts) -> list[tuple[Any, dict[str, Any]]]:
     """Set the slowest cases beside the machine at that moment."""
     slow = sorted(facts.results.cases, key=lambda case: -case.seconds)[:MOST_SLOW]
-    return [(case, machine.at(case.started, facts.samples) if case.started else {}) for case in slow]
+    return [(case, facts.beside(case)) for case in slow]

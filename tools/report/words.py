@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tools.report.facts import Facts
 from tools.report.figures import CONFIDENCE, STRICT, draws_needed, failure_bound
@@ -137,6 +138,23 @@ def figures(facts: Facts) -> Iterator[Figure]:
         f"{flaky:,} flaky / {total:,} cases",
         "Failed without breaking a promise, then passed when run again. A class lost once stays a failure.",
     )
+
+
+def shards(record: dict[str, Any]) -> Iterator[str]:
+    """Say that a run is a part of one, or that parts of it are missing."""
+    if part := record["arguments"].get("shard"):
+        yield f"This is shard {part} of a run; `report --merge` joins it with the others."
+    for part in record.get("missing_shards", ()):
+        yield f"Shard {part} is missing: nothing is known of its cases."
+
+
+def machines(found: list[dict[str, Any]]) -> Iterator[list[Any]]:
+    """List what is told of each machine of a merged run, in the table's order."""
+    for one in found:
+        told = [one.get(name) for name in ("cpu_mean", "cpu_most", "load_most")]
+        numbers = ["-" if value is None else f"{value:.1f}" for value in told]
+        counts = [one["cores"], one["workers"], one["cases"], f"{one['seconds']:,.1f} s"]
+        yield [one["shard"], one.get("name") or "-", *counts, *numbers]
 
 
 DETECTION = (

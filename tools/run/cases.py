@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from tools.run import folder
+
+if TYPE_CHECKING:
+    from robot.api import TestSuite
 
 SUITES = ROOT / "suites"
 GENERATED = SUITES / "generated"
@@ -63,8 +66,8 @@ def generate(wish: Wish) -> tuple[dict[str, Any], Path]:
     return table, path
 
 
-def written_by_hand(include: str | None) -> set[str]:
-    """Return the ids of the tests that stand in the suites outside of ``generated``.
+def by_hand(include: str | None) -> TestSuite:
+    """Read the suites outside of ``generated``.
 
     Args:
         include: a tag that the tests must have; None for all of them.
@@ -75,7 +78,16 @@ def written_by_hand(include: str | None) -> set[str]:
     suite = TestSuite.from_file_system(*places)
     if include:
         suite.filter(included_tags=[include])
-    return {id_of(test.name) for test in suite.all_tests}
+    return suite
+
+
+def written_by_hand(include: str | None) -> set[str]:
+    """Return the ids of the tests that stand in the suites outside of ``generated``.
+
+    Args:
+        include: a tag that the tests must have; None for all of them.
+    """
+    return {id_of(test.name) for test in by_hand(include).all_tests}
 
 
 def id_of(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,17 +18,23 @@ RECORD = "run.json"
 TABLE = "cases.json"
 DRAWN = "random-cases.json"  # the programs of the random lane that failed, as cases
 OUTPUT = "output.xml"
+SPLIT = "shards.json"  # of a merged run: which machine ran which case
+OVERLAYS = "overlays"  # of a shard: copies, so that they can be had where the shards are merged
 LOAD = "load/load.json"
 SHOWN = 5
 
 
-def create(*, latest: bool = True) -> Path:
+def create(*, latest: bool = True, fits: Callable[[str], bool] | None = None) -> Path:
     """Make a new run's folder, named after the present instant.
 
     Args:
+        fits: tells whether a name will do; None takes any.
         latest: whether ``latest`` points at it from now on; not for a load, which has no cases to report or replay.
     """
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    while True:
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        if (fits is None or fits(name)) and not (RESULTS / name).exists():
+            break
     folder = RESULTS / name
     folder.mkdir(parents=True)
     if not latest:

@@ -9,14 +9,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 from rich.console import Console
 
 from acceptance import environment, rows
 from acceptance.bench import run_digits
-from acceptance.environment import Target
+from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
 from tools.report import results, writing
-from tools.run import cases, folder, pabot, preflight, reruns
+from tools.run import cases, folder, pabot, preflight, reruns, shards
 from tools.run.machine import Sampler
 from tools.run.progress import Watch
 from tools.run.record import Arguments, Run
@@ -38,18 +39,20 @@ def run(arguments: Arguments, console: Console) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(arguments.env)
+    if arguments.pabotlib:
+        pabot.check_pabotlib(arguments.pabotlib)
     with cases.alone(), console.status("Looking at the target ...") as status:
         target = environment.connect(chosen, [path.resolve() for path in arguments.overlays])
         with closing(target):
             preflight.check(target)
             status.update("Making the cases ...")
             table, planned = _cases(arguments)
-            this = Run(arguments, chosen, folder.create(), planned)
-            if table is not None:
-                shutil.copyfile(table, this.folder / folder.TABLE)
+            this = _begin(arguments, chosen, table, planned)
             this.write()
             status.stop()
-            console.print(f"{len(planned)} cases on {chosen.name}, {arguments.processes} workers: {this.folder}")
+            part = f" (shard {arguments.shard} of the run)" if arguments.shard else ""
+            told = f"{len(this.planned)} cases{part} on {chosen.name}, {arguments.processes} workers: {this.folder}"
+            console.print(told, highlight=False, soft_wrap=True)
             with Sampler(this.folder, target):
                 _execute(this, console)
             _read(this)
@@ -72,6 +75,25 @@ def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
     return path, planned | {case["test_id"] for case in table["cases"]}
 
 
+def _begin(arguments: Arguments, chosen: Environment, table: Path | None, planned: set[str]) -> Run:
+    """Make the run's folder with its cases in it, and of a shard with the whole split."""
+    shard = arguments.shard
+    if shard is None:
+        this = Run(arguments, chosen, folder.create(), planned)
+    else:
+        known = orjson.loads(table.read_bytes()) if table else None
+        parts = shards.split(known, cases.by_hand(arguments.include), shard.of)
+        place = folder.create(fits=lambda name: shards.fits(name, shard))
+        this = Run(arguments, chosen, place, set(parts[shard.index - 1]))
+        shards.write(place, shard, parts, shards.digest(table, arguments.overlays))
+        for number, overlay in enumerate(arguments.overlays, 1):
+            (place / folder.OVERLAYS / str(number)).mkdir(parents=True)
+            shutil.copy(overlay, place / folder.OVERLAYS / str(number))
+    if table is not None:
+        shutil.copyfile(table, this.folder / folder.TABLE)
+    return this
+
+
 def _execute(this: Run, console: Console) -> None:
     """Run pabot to its end, or to an end in good order after a Ctrl-C."""
     arguments = this.arguments
@@ -80,7 +102,17 @@ def _execute(this: Run, console: Console) -> None:
     pipe, total = this.folder / ".progress", len(this.planned)
     began = time.monotonic()
     with Watch(pipe, total, console) as watch:
-        process = pabot.start(this.folder, cases.SUITES, arguments.processes, variables, include, pipe, total)
+        process = pabot.start(
+            this.folder,
+            cases.SUITES,
+            arguments.processes,
+            variables,
+            include,
+            pipe,
+            total,
+            shard=this.folder / shards.FILE if arguments.shard else None,
+            pabotlib=arguments.pabotlib,
+        )
         try:
             while process.poll() is None:
                 watch.wait(TICK_SECONDS)
@@ -96,7 +128,7 @@ def _execute(this: Run, console: Console) -> None:
 
 def _variables(this: Run) -> dict[str, str]:
     """Name the Robot Framework variables that every worker of the run gets."""
-    variables = {"ENV": this.arguments.env, "RUN_DIR": str(this.folder)}
+    variables = {"ENV": this.arguments.env, "RUN_DIR": str(this.folder), "RUN_NAME": this.folder.name}
     if this.arguments.overlays:
         variables["OVERLAY"] = ",".join(str(path.resolve()) for path in this.arguments.overlays)
     return variables
@@ -128,8 +160,11 @@ def _draw(this: Run, console: Console) -> None:
     if arguments.draws:
         from tools.draws import job as draws
 
+        first, count = shards.share(arguments.draws, arguments.shard) if arguments.shard else (1, arguments.draws)
+        if not count:
+            return
         wish = draws.Wish(
-            arguments.draws, draws.fresh_seed(), arguments.env, arguments.processes, tuple(arguments.overlays)
+            count, draws.fresh_seed(), arguments.env, arguments.processes, tuple(arguments.overlays), first
         )
         tally = draws.draw(wish, this.folder, console)
         this.drawn = tally.exit_code

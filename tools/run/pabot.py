@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -17,7 +18,10 @@ from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 
 NAME = "Pilates"
+SECONDS = 5
 LISTENER = Path(__file__).parent / "progress_listener.py"
+SHARED = Path(__file__).parent / "shared_listener.py"
+ONLY = Path(__file__).parent / "only_modifier.py"
 # Above this many cases the keywords of passed tests are left out of output.xml and log.html: merging them would
 # take longer than running them.
 MOST_WITH_ALL_KEYWORDS = 5000
@@ -31,6 +35,9 @@ def start(
     include: Sequence[str],
     pipe: Path,
     total: int,
+    *,
+    shard: Path | None = None,
+    pabotlib: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start pabot.
 
@@ -42,6 +49,8 @@ def start(
         include: tag patterns; empty for every test.
         pipe: the named pipe that the listener writes to.
         total: the number of cases.
+        shard: the ``shard.json`` that names the tests to run; None for all.
+        pabotlib: HOST:PORT of a remote server of PabotLib's that runs somewhere already; None for none.
 
     Raises:
         SuiteError: when Robot Framework's programs are not beside this Python.
@@ -49,8 +58,15 @@ def start(
     scripts = sysconfig.get_path("scripts")
     if not shutil.which("robot", path=scripts):
         raise SuiteError(f"{scripts}: there is no robot; install requirements.txt for {sys.executable} again.")
-    # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib, since workers share nothing.
-    command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes), "--chunk", "--no-pabotlib"]
+    # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib of our own: our workers share nothing.
+    command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes), "--chunk"]
+    if pabotlib:
+        host, _, port = pabotlib.rpartition(":")
+        command += ["--pabotlibhost", host, "--pabotlibport", port, "--listener", str(SHARED)]
+    else:
+        command += ["--no-pabotlib"]
+    if shard:
+        command += ["--prerunmodifier", f"{ONLY};{shard}"]  # a semicolon: then colons in paths do no harm
     command += ["--name", NAME, "--outputdir", str(folder), "--xunit", "xunit.xml"]
     command += ["--listener", str(LISTENER), "--console", "quiet"]
     if total > MOST_WITH_ALL_KEYWORDS:
@@ -64,6 +80,7 @@ def start(
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)]),  # pabot calls robot by its name
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "libraries")]),
         "PILATES_PROGRESS": str(pipe),
+        **({"PILATES_PABOTLIB": pabotlib} if pabotlib else {}),
     }
     with (folder / "pabot.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own command line
@@ -76,6 +93,20 @@ def start(
             # A Ctrl-C is for us alone: pabot would overwrite its workers' results with a dry run's.
             start_new_session=True,
         )
+
+
+def check_pabotlib(address: str) -> None:
+    """Look whether somebody listens where PabotLib's server is said to be.
+
+    Raises:
+        SuiteError: when nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS).close()
+    except (OSError, OverflowError) as error:
+        words = f"start it there with: python -m pabot.pabotlib shared.ini {host} {port}"
+        raise SuiteError(f"--pabotlib {address}: nobody answers ({error}); {words}") from None
 
 
 def stop(process: subprocess.Popen[bytes], asked: set[int]) -> None:

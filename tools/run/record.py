@@ -15,7 +15,7 @@ import orjson
 
 from acceptance.environment import Environment
 from tools.report import results
-from tools.run import folder
+from tools.run import folder, shards
 
 PASSED, FAILED, COULD_NOT_RUN = 0, 1, 2
 PRIORITY = "priority"
@@ -35,6 +35,8 @@ class Arguments:
     full: bool = False
     overlays: Sequence[Path] = ()
     draws: int = 0
+    shard: shards.Shard | None = None
+    pabotlib: str | None = None
 
     @property
     def include(self) -> str | None:
@@ -84,10 +86,16 @@ class Run:
             "arguments": {
                 **asdict(self.arguments),
                 "overlays": [str(path.resolve()) for path in self.arguments.overlays],
+                "shard": str(self.arguments.shard) if self.arguments.shard else None,
             },
             "environment": {"name": chosen.name, "description": chosen.description, "zone": chosen.zone},
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
-            "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
+            "machine": {
+                "name": platform.node(),
+                "system": platform.platform(),
+                "cores": os.cpu_count(),
+                "load": os.getloadavg(),
+            },
             "counts": {
                 "planned": len(self.planned),
                 "passed": counts["PASS"],

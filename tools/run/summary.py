@@ -42,4 +42,5 @@ def _missing(run: Run) -> Iterator[str]:
         yield f"No results: pabot ended without any; its last words stand in {run.folder / 'pabot.log'}."
     elif lost:
         where = run.folder / "pabot_results"
-        yield f"{len(lost)} cases are lost, a worker died; see {where}. The first one: {min(lost)}."
+        why = f"lost, a worker died; see {where}" if where.is_dir() else "without a result"
+        yield f"{len(lost)} cases are {why}. The first one: {min(lost)}."

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import embedded, environment
+from acceptance import embedded, environment, rows
+from acceptance.bench import run_digits
 from acceptance.datafiles import ROOT
 from tools import cli, pilates
 from tools.run import folder
@@ -277,3 +279,37 @@ def test_runs_are_found_and_old_ones_removed(call: Call) -> None:
     assert code == 0
     assert "2 old runs removed" in said
     assert folder.runs() == [made[-1]]
+
+
+def test_rows_of_one_run_are_removed_and_no_others(call: Call, db: Connection) -> None:
+    catalogue, names = rows.read_catalogue(db), ("shard-of-one-machine", "shard-of-another")
+    ids = [rows.row_id(run_digits(name), "member") for name in names]
+    rows.insert(db, catalogue, [rows.user(user_id, "user", "A member") for user_id in ids])
+    try:
+        code, said = call("clean", "--run", names[0])
+        assert code == 0, said
+        assert "user_profiles: 1 removed" in said
+        with db.cursor() as cursor:
+            cursor.execute("select user_id::text from public.user_profiles where user_id = any(%s::uuid[])", (ids,))
+            assert cursor.fetchall() == [(ids[1],)]
+    finally:
+        rows.remove_case(db, catalogue, ids, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--shard", "3/2"], ["--shard 3/2", "2/5"]),
+        (["run", "--pabotlib", "somewhere"], ["--pabotlib somewhere", "10.0.0.5:8270"]),
+        (["report", "--merge"], ["--merge", "all shards"]),
+        (["report", "--allow-missing"], ["--merge"]),
+        (["report", "one", "two"], ["--merge"]),
+    ],
+    ids=" ".join,
+)
+def test_wrong_shard_is_one_clear_message(call: Call, arguments: list[str], words: list[str]) -> None:
+    code, said = call(*arguments)
+    assert code == 2
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said

@@ -1,0 +1,157 @@
+"""Splits a run over many machines: the same cases everywhere, each of them run by exactly one.
+
+Nothing is agreed upon while it runs. Each machine makes the whole table from the same seed, works out the same split,
+and keeps its own part. Pabot's own ``--shard`` deals out whole files, as many to each in the order of their names: the
+slow files that stand together then meet on one machine, and there can be no more shards than files. So the cases are
+dealt here, by what they cost, and ``only_modifier`` lets robot run those alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from robot.api import TestSuite
+from robot.running import TestCase
+
+from acceptance.bench import run_digits
+from acceptance.datafiles import DATA, ROOT
+from acceptance.errors import SuiteError
+from tools.run import cases
+
+FILE = "shard.json"
+MOST = 500
+WORDS = re.compile(r"([1-9]\d*)/([1-9]\d*)")
+# Seconds, as measured with two workers on two cores; only their ratio counts.
+CASE = 0.14
+MORE = {"high-latency": 0.14, "load": 0.1}  # a network condition, a category
+BY_HAND = 0.2
+SLOW = {"crash": 1.5, "calendar": 1.5}  # files of tests that wait for a restart or a delivery
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many parts, counted from 1."""
+
+    index: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What stays together: one generated case, or the tests of one file written by hand."""
+
+    tests: tuple[str, ...]
+    cost: float
+
+
+def parse(words: str | None) -> Shard | None:
+    """Read a shard as it is written on the command line, such as 2/5; None for none.
+
+    Raises:
+        SuiteError: when there is no such part.
+    """
+    if words is None:
+        return None
+    match = WORDS.fullmatch(words)
+    if match is None or not int(match[1]) <= int(match[2]) <= MOST:
+        raise SuiteError(f"--shard {words}: say which part of how many, at most {MOST}, for example 2/5.")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def split(table: dict[str, Any] | None, by_hand: TestSuite | None, parts: int) -> list[list[str]]:
+    """Deal all tests out so that each part takes about equally long.
+
+    Args:
+        table: the generated cases; None for none.
+        by_hand: the other tests that will run; None for none.
+        parts: how many machines.
+
+    Returns:
+        The tests' ids by part, sorted. The same for the same cases, wherever it is worked out.
+
+    Raises:
+        SuiteError: when there is less to run than there are parts.
+    """
+    units = [*_files(by_hand), *_generated(table)]
+    if len(units) < parts:
+        raise SuiteError(f"{len(units)} cases and files of tests cannot be shared by {parts} machines; take fewer.")
+    dealt: list[list[str]] = [[] for _ in range(parts)]
+    load = [0.0] * parts
+    # The costliest first, each to who has least so far (Graham's rule); ties go by name and number.
+    for unit in sorted(units, key=lambda unit: (-unit.cost, unit.tests)):
+        least = min(range(parts), key=lambda part: (round(load[part], 6), part))
+        load[least] += unit.cost
+        dealt[least] += unit.tests
+    return [sorted(tests) for tests in dealt]
+
+
+def share(count: int, shard: Shard) -> tuple[int, int]:
+    """Share a number of draws out evenly.
+
+    Returns:
+        The number of the shard's first draw, counted from 1, and how many it makes.
+    """
+    low, high = (count * part // shard.of for part in (shard.index - 1, shard.index))
+    return low + 1, high - low
+
+
+def _generated(table: dict[str, Any] | None) -> list[Unit]:
+    return [Unit((case["test_id"],), cost(case)) for case in (table or {"cases": []})["cases"]]
+
+
+def cost(case: dict[str, Any]) -> float:
+    """Estimate how long a generated case takes, in seconds."""
+    return CASE + MORE.get(case["network_condition"], 0.0) + MORE.get(case["category"], 0.0)
+
+
+def _files(suite: TestSuite | None) -> list[Unit]:
+    """Make a unit of each file: its setup, such as a studio of its own, is paid for once."""
+    files: dict[str, list[TestCase]] = {}
+    for test in suite.all_tests if suite else ():
+        files.setdefault(test.parent.full_name, []).append(test)
+    units = []
+    for tests in files.values():
+        each = SLOW.get(Path(tests[0].source).stem, BY_HAND)
+        units.append(Unit(tuple(cases.id_of(test.name) for test in tests), len(tests) * each))
+    return units
+
+
+def fits(name: str, shard: Shard) -> bool:
+    """Tell whether a shard may call its run so: then its rows have digits that no other shard's have.
+
+    Nobody is asked: of the digits' 65,536 values each shard takes only those that leave its own remainder.
+    """
+    return int(run_digits(name), 16) % shard.of == shard.index - 1
+
+
+def write(place: Path, shard: Shard, parts: Sequence[Sequence[str]], digest: str) -> None:
+    """Keep the split in a run's folder, for who runs it and for who merges it."""
+    record = {"index": shard.index, "of": shard.of, "digest": digest, "shards": parts}
+    (place / FILE).write_bytes(orjson.dumps(record))
+
+
+def digest(table: Path | None, overlays: Sequence[Path]) -> str:
+    """Say in a few digits which cases, suites and overlays these are: what must be the same on all machines.
+
+    The environments are left out, since addresses may differ from machine to machine.
+    """
+    known = hashlib.sha256(table.read_bytes() if table else b"")
+    for folder in (cases.SUITES, ROOT / "resources", ROOT / "libraries", DATA):
+        for path in sorted(folder.rglob("*")):
+            generated = cases.GENERATED in path.parents
+            if path.suffix in {".robot", ".resource", ".py", ".yaml", ".json", ".sql"} and not generated:
+                if path.name.startswith("environments."):
+                    continue
+                known.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    for path in overlays:
+        known.update(path.read_bytes())
+    return known.hexdigest()[:16]
