@@ -23,6 +23,7 @@ MOST_WORKERS = 200
 MOST_USERS = 20_000
 DEFAULT_COUNT = 1247
 DEFAULT_SEED = 20251024
+OF_SQL = "sql"  # the environment of `run --sql`
 
 
 def examples(*lines: str) -> str:
@@ -48,6 +49,14 @@ Env = Annotated[str, typer.Option(metavar="NAME", help="An environment of data/e
 Overlay = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="SQL that breaks the embedded studio on purpose; may be given several times."),
+]
+
+
+Sql = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Your own schema, in an embedded PostgreSQL; may be given several times, in order."
+    ),
 ]
 
 
@@ -77,6 +86,7 @@ def generate(
         "run --priority",
         "run --category concurrency --processes 8",
         "run --overlay tools/mutants/refund-twice.sql",
+        "run --sql schema.sql --sql functions.sql",
     )
 )
 def run(
@@ -93,6 +103,7 @@ def run(
     ] = max(2, os.cpu_count() or 2),
     priority: Annotated[bool, typer.Option("--priority", help="Only the scenarios written by hand.")] = False,
     overlay: Overlay = None,
+    sql: Sql = None,
 ) -> None:
     """Generate the cases, run them in parallel, and write log and report into results/latest."""
     from tools.run import job
@@ -100,7 +111,8 @@ def run(
 
     if priority and (category or full):
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
-    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()))
+    env = OF_SQL if sql and env == "embedded" else env
+    wanted = Arguments(count, seed, env, processes, category, priority, full, tuple(overlay or ()), tuple(sql or ()))
     raise typer.Exit(job.run(wanted, Console()))
 
 

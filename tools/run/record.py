@@ -34,6 +34,7 @@ class Arguments:
     priority: bool = False
     full: bool = False
     overlays: Sequence[Path] = ()
+    sql: Sequence[Path] = ()
 
     @property
     def include(self) -> str | None:
@@ -82,6 +83,7 @@ class Run:
             "arguments": {
                 **asdict(self.arguments),
                 "overlays": [str(path.resolve()) for path in self.arguments.overlays],
+                "sql": [str(path.resolve()) for path in self.arguments.sql],
             },
             "environment": {"name": chosen.name, "description": chosen.description, "zone": chosen.zone},
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
