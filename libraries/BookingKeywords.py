@@ -180,6 +180,8 @@ class BookingKeywords:
         """
         case = current.case()
         case.next_key = case.done().key
+        if not case.bench.contract.idempotent:
+            case.doubt = "the target keeps no idempotency keys, so it knows no key again"
 
     @keyword
     def send_it_twice_at_once(self) -> None:

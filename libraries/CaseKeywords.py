@@ -15,6 +15,8 @@ from robot.api import FatalError, logger
 from robot.api.deco import keyword, library
 from robot.api.types import Secret
 from robot.libraries.BuiltIn import BuiltIn
+from robot.result import TestCase as TestResult
+from robot.running import TestCase
 
 from acceptance import crash, current, environment
 from acceptance.bench import Bench, open_database, run_digits
@@ -165,6 +167,17 @@ class CaseKeywords:
                 logger.info(f'What happened, why, and how to see it again: <a href="{link}">{link}</a>', html=True)
             if any(breach.severity == "P0" for breach in case.breaches):
                 BuiltIn().set_tags("p0")
+
+    def end_test(self, _data: TestCase, result: TestResult) -> None:
+        """Robot Framework calls it after each test: what broke is a failure, also where the case was then skipped.
+
+        A scenario that the target cannot go on with is skipped at that line; the last look, in the teardown, may still
+        find a class lost, and Robot Framework would say SKIP all the same.
+        """
+        case = current.ended()
+        if result.status == "SKIP" and case is not None and case.name == result.name and case.complaints:
+            result.status = "FAIL"
+            result.message = "\n".join(case.complaints) + f"\n(Then it was skipped: {result.message})"
 
     def close(self) -> None:
         """Robot Framework calls it when the run is over: remove the staff's rows and let the studio go."""

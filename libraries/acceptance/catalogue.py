@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,8 +26,8 @@ select coalesce(json_agg(json_build_object(
   'name', n.nspname || '.' || c.relname,
   'columns', (
     select json_agg(json_build_object(
-      'name', a.attname, 'type', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
-      'kind', t.typtype, 'length', case when a.atttypmod > 4 and t.typname in ('varchar', 'bpchar') then a.atttypmod - 4 end,
+      'name', a.attname, 'type', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null), 'kind', t.typtype,
+      'length', case when a.atttypmod > 4 and t.typname in ('varchar', 'bpchar') then a.atttypmod - 4 end,
       'required', a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null,
       'generated', a.attgenerated <> '',
       'labels', (select json_agg(e.enumlabel order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)

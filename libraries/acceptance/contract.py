@@ -227,7 +227,7 @@ class Contract:
 
     def our_status(self, theirs: str) -> str:
         """Say a status of the target's in our words."""
-        return next((ours for ours, word in self.statuses.items() if word == theirs), theirs)
+        return next((str(ours) for ours, word in self.statuses.items() if word == theirs), theirs)
 
     def role(self, ours: str) -> str:
         """Say a role in the target's words.
@@ -393,7 +393,7 @@ def _take(contract: Contract, environment: Environment, operation: Operation, na
         lacks.append(
             f"{one.name} has no argument {', '.join(unknown)}"
             if unknown
-            else f"{one.name} asks for {', '.join(needed)}, which nobody has explained; see `arguments` and `extra_arguments`"
+            else f"{one.name} asks for {', '.join(needed)}: say what that is in `arguments` or `extra_arguments`"
         )
     if said or extra:
         raise SuiteError(f"{FILE}: {environment.name}.arguments.{operation}: {'; '.join(lacks)}.")

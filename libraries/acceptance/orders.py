@@ -68,9 +68,9 @@ def explain(
 
     def search(state: State, left: frozenset[int]) -> State | None:
         for index in sorted(left):
-            if seen[index].outcome is Outcome.REFUSED:
-                if any(fits(answer, seen[index]) for _, answer in outcomes(state, seen[index].call, policies)):
-                    left = left - {index}
+            refused = seen[index].outcome is Outcome.REFUSED
+            if refused and any(fits(a, seen[index]) for _, a in outcomes(state, seen[index].call, policies)):
+                left = left - {index}
         if not left:
             return state if final(state) else None
         if (state, left) in visited:

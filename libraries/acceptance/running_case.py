@@ -390,6 +390,7 @@ class RunningCase(Scene):
         step = [Done.of(one, reply) for one, reply in zip(planned, replies, strict=True)]
         for number, done in enumerate(step):
             self._read(done)
+            done.unseen = self._count_unseen(done)
             first = next((first for first in step[:number] if first.key == done.key), None)
             if first is not None and not self.bench.contract.idempotent:
                 self.doubt = "the target keeps no idempotency keys, so a repeated request is a new one"
@@ -487,11 +488,15 @@ class RunningCase(Scene):
     def _learn_credits(self, step: list[Done], found: snapshot.Snapshot) -> None:
         """Find the deposits that credits have made, where their answers do not say."""
         for done in step:
+            if self.bench.contract.idempotent and done.says("deposit_id"):
+                continue
             if done.call.operation is Operation.CREDIT and done.reply.outcome is Outcome.ACCEPTED:
                 fresh = [d["id"] for d in found.deposits if d["id"] not in self.credited]
                 if not done.says("deposit_id") and fresh:
-                    self.credited[fresh[0]] = done.call.classes
                     self._aliases[fresh[0]] = done.call.creates
+                    self.credited[fresh.pop(0)] = done.call.classes
+                for deposit_id in fresh[: done.unseen]:  # it was credited again with each try
+                    self.credited[deposit_id] = done.call.classes
 
     # --- judgement ----------------------------------------------------------------------------------------
 
@@ -589,11 +594,15 @@ class RunningCase(Scene):
             last = replace(last, remaining=None)  # it may speak of one deposit or of all
         if self.bench.contract.idempotent:
             return [last]
-        tries = [one for one in done.reply.attempts if one not in set(NEVER_REACHED_THE_SERVER)]
-        count = len(tries) + tries.count(Fault.TWICE)
-        done.unseen = max(0, count - 1)
         unseen = [replace(done.call, creates=f"{done.call.creates}-{n}") for n in range(done.unseen)]
         return [*(orders.Seen(call, Outcome.UNKNOWN) for call in unseen), last]
+
+    def _count_unseen(self, done: Done) -> int:
+        """Count the tries before the last one that may each have acted."""
+        if self.bench.contract.idempotent:
+            return 0
+        tries = [one for one in done.reply.attempts if one not in set(NEVER_REACHED_THE_SERVER)]
+        return max(0, len(tries) + tries.count(Fault.TWICE) - 1)
 
     def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
