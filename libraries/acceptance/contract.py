@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -241,6 +241,17 @@ class Contract:
             raise NotProven(f"not proven: the target's user_profiles know no {ours}; see `roles` of the environment.")
         return self.roles[ours]
 
+    def staff_roles(self, ours: Sequence[str]) -> Sequence[str]:
+        """Choose those of some roles that the target knows.
+
+        Raises:
+            NotProven: when it knows none of them.
+        """
+        there = ours if self.reference else [role for role in ours if role in self.roles]
+        if not there:
+            raise NotProven(f"not proven: the target's user_profiles know no {' or '.join(ours)}; see `roles`.")
+        return there
+
     def in_our_words(self, table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Put rows that were read into our words."""
         if table == "pilates_bookings" and self.statuses:
@@ -423,6 +434,8 @@ def _find_words(contract: Contract, environment: Environment, catalogue: Catalog
         role: next((w for w in words if w in labels), role if not labels else "") for role, words in ROLE_WORDS.items()
     }
     roles |= environment.wording.roles
+    for one, other in (("admin", "secretary"), ("secretary", "admin")):
+        roles[one] = roles[one] or roles[other]  # one kind of staff does the work of both
     contract.roles = {role: word for role, word in roles.items() if word}
     contract.found += [f"role {role}: {word}" for role, word in contract.roles.items() if role != word]
     contract.found += [f"role {role}: not proven: the target has no such people" for role in roles if not roles[role]]

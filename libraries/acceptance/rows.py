@@ -123,9 +123,9 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
         except psycopg2.errors.UniqueViolation:
             raise
         except (psycopg2.errors.IntegrityError, psycopg2.errors.DataError, psycopg2.errors.RaiseException) as error:
-            table = error.diag.table_name or "a row"
-            words = f"the suite cannot make a row of {table}: {error.diag.message_primary}"
-            help_with = f"say what its columns get in data/environments.yaml: values: {{{table}: {{column: value}}}}"
+            names = [error.diag.table_name] if error.diag.table_name else dict.fromkeys(table for table, _ in made)
+            words = f"the suite cannot make a row of {' or '.join(names)}: {error.diag.message_primary}"
+            help_with = "say what its columns get in data/environments.yaml: values: {table: {column: value}}"
             raise SuiteError(f"{words}; {help_with}.") from None
 
 
@@ -146,10 +146,11 @@ def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, star
     raise SuiteError(f"no free start time was found near {start} in {TRIES} tries.")
 
 
-def move_slot(connection: Connection, slot_id: str, start: datetime) -> datetime:
+def move_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime) -> datetime:
     """Give a class of the case another start, and return it exactly."""
     exact = start + timedelta(microseconds=_spread(slot_id, TRIES))
-    update_slot(connection, slot_id, **_slot_times(exact))
+    there = catalogue["pilates_schedule_slots"]
+    update_slot(connection, slot_id, **{key: value for key, value in _slot_times(exact).items() if key in there})
     return exact
 
 

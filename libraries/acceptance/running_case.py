@@ -148,7 +148,7 @@ class RunningCase(Scene):
                 token=client.token(self.bench.target, None, "service_role"),
             )
         if name in STAFF:
-            person = self.bench.staff(self.random.choice(STAFF[name]))
+            person = self.bench.staff(self.random.choice(self.bench.contract.staff_roles(STAFF[name])))
             table, row = rows.user(person.user_id or "", self.bench.contract.role(person.role), person.name)
             self.events.append({"insert": table, "row": row})
         elif name == "stranger" and name not in self.people:
@@ -643,8 +643,9 @@ class RunningCase(Scene):
         of_slots = {"slot_id": f"in.({','.join(self.slots.values())})"}
         contract = self.bench.contract
         looks = [(member, table, True, of_member) for table in ("pilates_bookings", "pilates_deposits")]
-        if contract.reference or "admin" in contract.roles:
-            staff = replace(self.bench.staff("admin"), name="the front desk")
+        desk = [role for role in ("admin", "secretary") if contract.reference or role in contract.roles]
+        if desk:
+            staff = replace(self.bench.staff(desk[0]), name="the front desk")
             looks += [(staff, table, True, of_member) for table in sorted(contract.staff_sees)]
         outsider = self.random.choice((stranger, visitor)) if member.role == "user" else visitor
         looks += [(outsider, t, False, of_member) for t in ("pilates_bookings", "pilates_deposits")]

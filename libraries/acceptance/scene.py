@@ -176,7 +176,7 @@ class Scene:
         slot = self.state.slot(slot_id) or Slot(slot_id, capacity)
         if when:
             start = self._start(when)
-            self.starts["class"] = rows.move_slot(self.bench.connection, slot_id, start)
+            self.starts["class"] = rows.move_slot(self.bench.connection, self.bench.catalogue, slot_id, start)
             slot = replace(slot, started=start <= self.now)
         if not active:
             self._need_column("pilates_schedule_slots", "is_active", "no class can be switched off")
