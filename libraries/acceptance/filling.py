@@ -35,9 +35,10 @@ def derived(anchor: str, table: str) -> str:
 def key_of(column: Column, anchor: str, table: str) -> Any:
     """Return the derived id in the type of the parent's key."""
     found = derived(anchor, table)
-    if column.type == "bigint":
-        return uuid.UUID(found).int >> 66
-    return uuid.UUID(found).int >> 98 if column.type in ("integer", "smallint") else found
+    # From the digits that a hash has made; the first ones are the same for all of a run.
+    number = int(found.replace("-", "")[16:], 16)
+    bits = {"bigint": 62, "integer": 30, "smallint": 14}
+    return number % 2 ** bits[column.type] if column.type in bits else found
 
 
 def complete(catalogue: Catalogue, made: Sequence[tuple[str, Row]]) -> list[tuple[str, Row, bool]]:
@@ -68,7 +69,8 @@ class _Completing:
         self.rows: list[tuple[str, Row, bool]] = []
         self._there: set[tuple[str, str]] = set()
 
-    def add(self, name: str, row: Row, depth: int, *, shared: bool = False) -> None:
+    def add(self, name: str, row: Row, depth: int, anchor: str = "") -> None:
+        """Add a row of the contract, or with an anchor a parent of the row that has this id."""
         table = self.catalogue.tables[name]
         row = {
             column: _short_enough(value, table.columns[column])
@@ -76,7 +78,8 @@ class _Completing:
             if column in table.columns
         }
         row = {**self._configured(table, row), **row}
-        anchor = str(row.get("user_id") or row.get("id") or uuid.uuid4())
+        shared = anchor != ""
+        anchor = anchor or str(row.get("user_id") or row["id"])
         for reference in table.foreign:
             self._refer(table, reference, row, anchor, depth)
         for column in table.columns.values():
@@ -94,7 +97,7 @@ class _Completing:
         mark = (name, str(sorted(row.items(), key=str)))
         if mark not in self._there:
             self._there.add(mark)
-            self.add(name, row, depth + 1, shared=True)
+            self.add(name, row, depth + 1, anchor)
 
     def _refer(self, table: Table, reference: Reference, row: Row, anchor: str, depth: int) -> None:
         """Make sure that what a column refers to is there."""
@@ -207,3 +210,17 @@ def parents_ids(catalogue: Catalogue, anchors: Sequence[str]) -> Iterator[str]:
     for table in (*catalogue.parents_of_rows, PROFILES):
         for anchor in anchors:
             yield derived(anchor, table)
+
+
+def parents_numbers(catalogue: Catalogue, anchors: Sequence[str]) -> Iterator[int]:
+    """List the ids that parents of these rows may have where ids are numbers."""
+    for table in catalogue.parents_of_rows:
+        key = number_key(catalogue.tables[table])
+        for anchor in anchors if key else ():
+            yield key_of(key, anchor, table)
+
+
+def number_key(table: Table) -> Column | None:
+    """Return the key of a table when it is one number."""
+    key = table.columns[table.key[0]] if len(table.key) == 1 else None
+    return key if key is not None and key.type in ("bigint", "integer", "smallint") else None

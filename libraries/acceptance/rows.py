@@ -188,8 +188,10 @@ def remove_case(connection: Connection, catalogue: Catalogue, users: Iterable[st
     """Remove every row of a case in one round trip."""
     users, slots = list(users), list(slots)
     if catalogue.of_others:
-        ids = [*users, *slots, *filling.parents_ids(catalogue, [*users, *slots])]
-        _execute(connection, _statements(catalogue, "= any(%(ids)s::uuid[])"), {"ids": ids})
+        anchors = [*users, *slots]
+        ids = [*anchors, *filling.parents_ids(catalogue, anchors)]
+        values = {"ids": ids, "numbers": list(filling.parents_numbers(catalogue, anchors))}
+        _execute(connection, _statements(catalogue, "= any(%(ids)s::uuid[])"), values)
     else:
         _remove(connection, catalogue, "= any(%(users)s::uuid[])", "= any(%(slots)s::uuid[])", users, slots)
 
@@ -212,9 +214,16 @@ def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int
         for table, column in (("user_profiles", "user_id"), ("pilates_schedule_slots", "id")):
             cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))
             counts[table] = cursor.fetchone()[0]
+        cursor.execute(
+            "select user_id::text from public.user_profiles where user_id between %(low)s and %(high)s"
+            " union all select id::text from public.pilates_schedule_slots where id between %(low)s and %(high)s",
+            {"low": low, "high": high},
+        )
+        anchors = [found for (found,) in cursor.fetchall()] if catalogue.of_others else []
     between = "between %(low)s and %(high)s"
     if catalogue.of_others:
-        _execute(connection, _statements(catalogue, between), {"low": low, "high": high})
+        numbers = list(filling.parents_numbers(catalogue, anchors))
+        _execute(connection, _statements(catalogue, between), {"low": low, "high": high, "numbers": numbers})
     else:
         _remove(connection, catalogue, between, between, [], [], low=low, high=high)
     return counts
@@ -225,6 +234,9 @@ def _statements(catalogue: Catalogue, ours: str) -> list[str]:
     statements = []
     for table in catalogue.children_first():
         conditions = [f'"{column.name}" {ours}' for column in catalogue.ours(table)]
+        number = filling.number_key(table) if table.name in catalogue.parents_of_rows else None
+        if number is not None:
+            conditions.append(f'"{number.name}" = any(%(numbers)s::bigint[])')
         for reference in table.foreign:
             parent = catalogue.tables.get(reference.table)
             if parent is None or parent.name == table.name:
