@@ -313,12 +313,13 @@ def serve(overlay: Overlay = None) -> None:
     serving.until_interrupted(overlay or [])
 
 
-@app.command(epilog=examples("doctor", "doctor --env staging"))
-def doctor(env: Env = "embedded") -> None:
+@app.command(epilog=examples("doctor", "doctor --env staging", "doctor --sql schema.sql --sql functions.sql"))
+def doctor(env: Env = "embedded", sql: Sql = None) -> None:
     """Look whether everything that a run needs is there, and say what is not; writes nothing."""
     from tools import health
 
-    raise typer.Exit(0 if health.tell(env) else COULD_NOT_RUN)
+    env = OF_SQL if sql and env == "embedded" else env
+    raise typer.Exit(0 if health.tell(env, sql or ()) else COULD_NOT_RUN)
 
 
 @app.command(
