@@ -84,10 +84,15 @@ class Policy(StrEnum):
     STAFF_ACT = "staff_act_for_members"
     MEMBERS_CONFIRM = "members_confirm"
     DEPOSIT_CHARGED = "deposit_charged"
+    CREDIT = "credit"
 
     def choice(self, word: str) -> Choice:
         """Turn a word of ``data/environments.yaml`` into a choice; our studio's word comes first."""
-        ours = {Policy.CANCEL_AFTER_START: "refused", Policy.DEPOSIT_CHARGED: "first to end"}.get(self, "accepted")
+        ours = {
+            Policy.CANCEL_AFTER_START: "refused",
+            Policy.DEPOSIT_CHARGED: "first to end",
+            Policy.CREDIT: "new deposit",
+        }.get(self, "accepted")
         return Choice.EITHER if word == Choice.EITHER else Choice.OURS if word == ours else Choice.OTHER
 
 
@@ -436,6 +441,14 @@ def _deposit_charged(state: State, call: Call, ours: Answer) -> list[Outcome]:
     return [_give_back(state, replace(booking, deposit=one.id)) for one in mine if one.id != booking.deposit]
 
 
+def _credit_otherwise(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    """Put the classes into a deposit that the member has."""
+    if call.operation is not Operation.CREDIT or not ours.accepted:
+        return []
+    mine = [deposit for deposit in state.deposits if deposit.member == call.member]
+    return [(state.with_deposit(replace(d, remaining=d.remaining + call.classes)), Answer(accepted=True)) for d in mine]
+
+
 def _booked_from(state: State, call: Call, deposit: Deposit) -> Outcome:
     charged = replace(deposit, remaining=deposit.remaining - 1)
     booking = Booking(call.creates, call.member, call.slot, deposit.id)
@@ -452,4 +465,5 @@ _OTHERWISE: dict[Policy, Callable[[State, Call, Answer], list[Outcome]]] = {
     Policy.STAFF_ACT: _staff_act,
     Policy.MEMBERS_CONFIRM: _members_confirm,
     Policy.DEPOSIT_CHARGED: _deposit_charged,
+    Policy.CREDIT: _credit_otherwise,
 }

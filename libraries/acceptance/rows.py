@@ -34,6 +34,8 @@ NEEDED = {
     "pilates_bookings": {"id", "user_id", "slot_id", "status"},
 }
 
+IDS = frozenset({"id", "user_id", "slot_id"})
+
 # The optional tables and the columns by which their rows belong to a case, most telling first.
 SIDE_TABLES = {
     "pilates_calendar_outbox": ("booking_id", "user_id"),
@@ -63,6 +65,10 @@ def read_catalogue(connection: Connection) -> Catalogue:
     for table, columns in NEEDED.items():
         if lacking := sorted(columns - catalogue[table]):
             words = f"the table {table} lacks the columns {', '.join(lacking)}; the suite cannot test without."
+            raise SuiteError(words)
+        kinds = {column: catalogue.tables[f"{PUBLIC}{table}"].columns[column].type for column in columns & IDS}
+        if other := sorted(f"{column} ({kind})" for column, kind in kinds.items() if kind != "uuid"):
+            words = f"the table {table} has the columns {', '.join(other)}; the suite makes ids of the type uuid only."
             raise SuiteError(words)
     catalogue.contract = CONTRACT
     catalogue.own = frozenset(f"{PUBLIC}{name}" for name in (*CONTRACT, *SIDE_TABLES))
@@ -233,6 +239,8 @@ def _statements(catalogue: Catalogue, ours: str) -> list[str]:
     """Write the deletions for any schema: whatever has an id of ours, and whatever refers to a row that has."""
     statements = []
     for table in catalogue.children_first():
+        if table.name.startswith("auth.") and table.name not in catalogue.parents_of_rows:
+            continue  # Supabase's own, which follows its users by itself
         conditions = [f'"{column.name}" {ours}' for column in catalogue.ours(table)]
         number = filling.number_key(table) if table.name in catalogue.parents_of_rows else None
         if number is not None:

@@ -470,6 +470,8 @@ class RunningCase(Scene):
             self.bookings[done.call.creates] = str(done.said("booking_id"))
         if done.call.operation is Operation.CREDIT and done.says("deposit_id"):
             deposit_id = str(done.said("deposit_id"))
+            if deposit_id in self.credited and not self.bench.contract.reference:
+                return  # topped up: the rows tell by how much
             self.credited[deposit_id] = done.call.classes
             self._aliases[deposit_id] = done.call.creates
 
@@ -485,18 +487,35 @@ class RunningCase(Scene):
                 if news:
                     self.bookings[booking.id] = news[0]
 
-    def _learn_credits(self, step: list[Done], found: snapshot.Snapshot) -> None:
-        """Find the deposits that credits have made, where their answers do not say."""
-        for done in step:
-            if self.bench.contract.idempotent and done.says("deposit_id"):
+    def _learn_credits(self, step: list[Done], before: snapshot.Snapshot, found: snapshot.Snapshot) -> None:
+        """Find the deposits that credits have made or topped up, where another target's answers do not say."""
+        if self.bench.contract.reference:
+            return
+        held = {row["id"]: row["deposit_remaining"] for row in before.deposits}
+        for done in [done for done in step if done.call.operation is Operation.CREDIT]:
+            mine = {r["id"]: r["deposit_remaining"] for r in found.deposits if r["user_id"] == done.call.member}
+            added = {name: left - held.get(name, 0) for name, left in mine.items()}
+            fresh = [name for name in mine if name not in self.credited]
+            if not added.keys() - held.keys() and not fresh:
+                self._learn_top_up(done, added, alone=len(step) == 1)
                 continue
-            if done.call.operation is Operation.CREDIT and done.reply.outcome is Outcome.ACCEPTED:
-                fresh = [d["id"] for d in found.deposits if d["id"] not in self.credited]
-                if not done.says("deposit_id") and fresh:
-                    self._aliases[fresh[0]] = done.call.creates
-                    self.credited[fresh.pop(0)] = done.call.classes
-                for deposit_id in fresh[: done.unseen]:  # it was credited again with each try
-                    self.credited[deposit_id] = done.call.classes
+            if done.reply.outcome is not Outcome.ACCEPTED:
+                continue
+            if not done.says("deposit_id") and fresh:
+                self._aliases[fresh[0]] = done.call.creates
+                self.credited[fresh.pop(0)] = done.call.classes
+            for deposit_id in fresh[: done.unseen]:  # it was credited again with each try
+                self.credited[deposit_id] = done.call.classes
+
+    def _learn_top_up(self, done: Done, added: dict[str, int], *, alone: bool) -> None:
+        """Note that classes were paid for which a deposit has got that was there already."""
+        grown = [name for name, more in added.items() if more > 0] or list(added)
+        classes = done.call.classes if done.reply.outcome is Outcome.ACCEPTED else 0
+        if not grown or (done.reply.outcome is Outcome.REFUSED and not done.unseen):
+            return
+        if alone and added[grown[0]] in [done.call.classes * times for times in range(1, done.unseen + 2)]:
+            classes = added[grown[0]]  # each of its tries may have acted, or none
+        self.credited[grown[0]] = self.credited.get(grown[0], 0) + classes
 
     # --- judgement ----------------------------------------------------------------------------------------
 
@@ -539,7 +558,7 @@ class RunningCase(Scene):
         after = self.last
         state, explained = known, True
         if known is None:
-            self._learn_credits(step, after)
+            self._learn_credits(step, before, after)
             try:
                 state = self._explain(step, after)
                 explained = state is not None

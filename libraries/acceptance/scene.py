@@ -212,6 +212,9 @@ class Scene:
         return person
 
     def _add_deposits(self, member: Caller, deposits: list[dict[str, Any]]) -> None:
+        deposits_table = self.bench.catalogue.tables["public.pilates_deposits"]
+        if len(deposits) > 1 and frozenset({"user_id"}) in deposits_table.unique:
+            raise NotProven("not proven: the target keeps one deposit for each member, and this needs several.")
         now = self.now
         ends = [_expiry(entry.get("expires"), now) for entry in deposits]
         order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))

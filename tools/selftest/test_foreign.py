@@ -252,3 +252,12 @@ def test_a_studio_may_choose_only_what_loses_no_class() -> None:
     assert {after.left("m") for after, _ in ways} == {3}
     stranger = Call(Operation.CANCEL, "x", member="m", booking="old")
     assert not any(answer.accepted for _, answer in outcomes(state, stranger, either))
+
+
+def test_credits_may_be_topped_up() -> None:
+    state = State((Deposit("a", "m", 2),), (Slot("s", 1),))
+    call = Call(Operation.CREDIT, "desk", "secretary", member="m", creates="new", classes=3)
+    ends = {
+        len(after.deposits): after.left("m") for after, answer in outcomes(state, call, {Policy.CREDIT: Choice.EITHER})
+    }
+    assert ends == {2: 5, 1: 5}

@@ -108,6 +108,12 @@ BEGIN
   IF amount < 1 THEN
     RAISE EXCEPTION 'The amount must be positive';
   END IF;
-  RETURN QUERY INSERT INTO pilates_deposits (user_id, package, deposit_remaining) VALUES (member, 'extra', amount)
+  -- More classes go into the deposit that pays next.
+  RETURN QUERY UPDATE pilates_deposits SET deposit_remaining = deposit_remaining + amount WHERE id = (
+    SELECT id FROM pilates_deposits WHERE user_id = member AND is_active ORDER BY credited_at, id LIMIT 1 FOR UPDATE)
     RETURNING id, deposit_remaining;
+  IF NOT FOUND THEN
+    RETURN QUERY INSERT INTO pilates_deposits (user_id, package, deposit_remaining) VALUES (member, 'extra', amount)
+      RETURNING id, deposit_remaining;
+  END IF;
 END $$;
