@@ -8,10 +8,9 @@ import signal
 from robot.api.deco import keyword, library
 
 from acceptance import calendar, current
-from acceptance.errors import SuiteError
+from acceptance.errors import NotProven, SuiteError
 from acceptance.faults import Disturbance
 from acceptance.model import Status
-from acceptance.running_case import NotProven
 
 
 @library(scope="GLOBAL", auto_keywords=False)

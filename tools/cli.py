@@ -24,6 +24,7 @@ MOST_WORKERS = 200
 MOST_USERS = 20_000
 DEFAULT_COUNT = 1247
 DEFAULT_SEED = 20251024
+OF_SQL = "sql"  # the environment of `run --sql`
 
 
 def examples(*lines: str) -> str:
@@ -49,6 +50,14 @@ Env = Annotated[str, typer.Option(metavar="NAME", help="An environment of data/e
 Overlay = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="SQL that breaks the embedded studio on purpose; may be given several times."),
+]
+
+
+Sql = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Your own schema, in an embedded PostgreSQL; may be given several times, in order."
+    ),
 ]
 
 
@@ -80,6 +89,7 @@ def generate(
         "run --draws 1247",
         "run --shard 2/5",
         "run --overlay tools/mutants/refund-twice.sql",
+        "run --sql schema.sql --sql functions.sql",
     )
 )
 def run(
@@ -106,6 +116,7 @@ def run(
         typer.Option(metavar="HOST:PORT", help="A PabotLib server that your own keywords share between machines."),
     ] = None,
     overlay: Overlay = None,
+    sql: Sql = None,
 ) -> None:
     """Generate the cases, run them in parallel, and write log and report into results/latest."""
     from tools.run import job, shards
@@ -115,9 +126,10 @@ def run(
         raise SuiteError("--priority runs what is written by hand; it does not go with --category or --full.")
     if pabotlib is not None and not re.fullmatch(r"[^\s:]+:[0-9]{1,5}", pabotlib):
         raise SuiteError(f"--pabotlib {pabotlib}: say host and port, for example 10.0.0.5:8270.")
-    part = shards.parse(shard)
+    env = OF_SQL if sql and env == "embedded" else env
+    part, files = shards.parse(shard), tuple(sql or ())
     wanted = Arguments(
-        count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws, part, pabotlib
+        count, seed, env, processes, category, priority, full, tuple(overlay or ()), draws, part, pabotlib, files
     )
     raise typer.Exit(job.run(wanted, Console()))
 
@@ -364,12 +376,13 @@ def serve(overlay: Overlay = None) -> None:
     serving.until_interrupted(overlay or [])
 
 
-@app.command(epilog=examples("doctor", "doctor --env staging"))
-def doctor(env: Env = "embedded") -> None:
+@app.command(epilog=examples("doctor", "doctor --env staging", "doctor --sql schema.sql --sql functions.sql"))
+def doctor(env: Env = "embedded", sql: Sql = None) -> None:
     """Look whether everything that a run needs is there, and say what is not; writes nothing."""
     from tools import health
 
-    raise typer.Exit(0 if health.tell(env) else COULD_NOT_RUN)
+    env = OF_SQL if sql and env == "embedded" else env
+    raise typer.Exit(0 if health.tell(env, sql or ()) else COULD_NOT_RUN)
 
 
 @app.command(

@@ -6,10 +6,11 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 from acceptance import datafiles, environment, rows
 from acceptance.environment import Environment, Target
@@ -20,12 +21,17 @@ from tools.run import preflight
 SPACE_NEEDED = 2 << 30  # bytes; a studio with some thousand cases takes less than one
 
 
-def tell(name: str) -> bool:
-    """Print one line for each finding; return whether all is well."""
+def tell(name: str, sql: Sequence[Path] = ()) -> bool:
+    """Print one line for each finding; return whether all is well.
+
+    Args:
+        name: the environment.
+        sql: SQL files in the place of those that it names.
+    """
     chosen: list[Environment] = []
 
     def load() -> str:
-        chosen.append(environment.load(name))
+        chosen.append(environment.load(name, [path.resolve() for path in sql]))
         return f"environment {name}: {chosen[0].description}"
 
     # A list, not a generator: every finding is told, also after a bad one.
@@ -42,8 +48,8 @@ def _told_of_target(chosen: Environment) -> bool:
     with closing(target):
         verdicts = [_told(partial(check, target)) for check in preflight.CHECKS]
         if all(verdicts):
-            for line in _abilities(target):
-                print(f"     {line}")
+            for line in preflight.found(target) or [f"  {line}" for line in _abilities(target)]:
+                print(f"   {line}")
     return all(verdicts)
 
 

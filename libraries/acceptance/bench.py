@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,13 @@ import psycopg2
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import instruments, rows
+from acceptance import contract, instruments, rows
+from acceptance.catalogue import full_name
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
 from acceptance.evidence import Evidence
-from acceptance.model import OF_THE_SCHEDULE, Operation
+from acceptance.model import Operation
 
 MOST_CONCURRENT = 64
 STAFF_DEVICE = "web-chrome"
@@ -43,6 +44,7 @@ class Bench:
     folder: Path
     run: str = ""
     catalogue: rows.Catalogue = field(init=False)
+    contract: contract.Contract = field(init=False)
     operations: frozenset[Operation] = field(init=False)
     evidence: Evidence = field(init=False)
     _sessions: list[requests.Session] = field(default_factory=list)
@@ -55,7 +57,13 @@ class Bench:
         with self.connection.cursor() as cursor:
             cursor.execute("set time zone 'UTC'")
         self.catalogue = rows.read_catalogue(self.connection)
-        self.operations = OF_THE_SCHEDULE | read_operations(self.connection, self.target.environment.functions)
+        wording = self.target.environment.wording
+        self.catalogue.values = {full_name(table): said for table, said in wording.values.items()}
+        self.catalogue.parents = wording.parents
+        self.contract = contract.look(self.connection, self.target.environment, self.catalogue)
+        self.operations = self.contract.operations
+        if self.contract.zone:
+            self.target.environment = replace(self.target.environment, zone=self.contract.zone)
         self.evidence = Evidence(self.folder)
 
     def use_instruments(self) -> None:
@@ -78,7 +86,7 @@ class Bench:
         """Return the process's own member of staff of a role, making the row on first use."""
         if role not in self._staff:
             user_id = rows.row_id(self.run, "staff", uuid.uuid4(), role)
-            row = rows.user(user_id, role, f"Acceptance {role}")
+            row = rows.user(user_id, self.contract.role(role), f"Acceptance {role}")
             rows.insert(self.connection, self.catalogue, [row])
             device, zone = devices()[STAFF_DEVICE], self.target.environment.zone
             self._staff[role] = Caller(role, role, user_id, device, zone, token(self.target, user_id))

@@ -58,7 +58,10 @@ class Request:
 
 @dataclass
 class Reply:
-    """What came of a request. ``status`` is None when no answer arrived; latency is in milliseconds."""
+    """What came of a request. ``status`` is None when no answer arrived; latency is in milliseconds.
+
+    ``said`` is what the answer says in the contract's words, where the target has words of its own.
+    """
 
     outcome: Outcome
     status: int | None = None
@@ -68,6 +71,7 @@ class Reply:
     started: str = ""
     latency_ms: float = 0.0
     attempts: list[str] = field(default_factory=list)
+    said: dict[str, Any] | None = None
 
     def described(self) -> str:
         """Say it in words, for a log or a failure."""

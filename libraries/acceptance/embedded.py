@@ -96,6 +96,7 @@ def attach(
     private: bool = False,
     deadline: float = 60,
     grace: float = GRACE_SECONDS,
+    foreign: Sequence[Path] = (),
 ) -> Studio:
     """Take a lease on the studio, starting it if nobody has.
 
@@ -105,18 +106,21 @@ def attach(
         private: whether to have one that nobody else uses meanwhile.
         deadline: seconds to wait until it is ready.
         grace: seconds that a studio started here stays after its last user.
+        foreign: SQL files of somebody else's system, applied in this order instead of the studio's own.
 
     Raises:
         SuiteError: when it does not start; carries its own words.
     """
-    for overlay in overlays:
-        if not overlay.is_file():
-            raise SuiteError(f"{overlay}: there is no such SQL file.")
+    for path in (*foreign, *overlays):
+        if not path.is_file():
+            raise SuiteError(f"{path}: there is no such SQL file.")
+    words = [word for path in foreign for word in ("--sql", str(path.resolve()))]
+    words += [word for path in overlays for word in ("--overlay", str(path.resolve()))]
     if not private:
-        return _attach(start, overlays, home_of(start, overlays), deadline, grace)
-    home, claim = _claimed(start, overlays)
+        return _attach(start, words, home_of(start, overlays, foreign=foreign), deadline, grace)
+    home, claim = _claimed(start, overlays, foreign)
     try:
-        studio = _attach(start, overlays, home, deadline, grace)
+        studio = _attach(start, words, home, deadline, grace)
     except BaseException:
         claim.release()
         raise
@@ -124,10 +128,10 @@ def attach(
     return studio
 
 
-def _claimed(start: Path, overlays: Sequence[Path]) -> tuple[Path, FileLock]:
+def _claimed(start: Path, overlays: Sequence[Path], foreign: Sequence[Path]) -> tuple[Path, FileLock]:
     """Choose the first private studio that nobody uses; the numbers keep what stays behind (locks, logs) few."""
     for number in range(1, MOST_PRIVATE + 1):
-        home = home_of(start, overlays, f"private {number}")
+        home = home_of(start, overlays, f"private {number}", foreign=foreign)
         claim = FileLock(f"{home}.claim", timeout=0, mode=0o600, thread_local=False)
         try:
             claim.acquire()
@@ -137,7 +141,7 @@ def _claimed(start: Path, overlays: Sequence[Path]) -> tuple[Path, FileLock]:
     raise SuiteError(f"{MOST_PRIVATE} private studios are in use; wait for their end.")
 
 
-def _attach(start: Path, overlays: Sequence[Path], home: Path, deadline: float, grace: float) -> Studio:
+def _attach(start: Path, words: Sequence[str], home: Path, deadline: float, grace: float) -> Studio:
     log = Path(f"{home}.log")
     until = time.monotonic() + deadline
     try:
@@ -146,7 +150,7 @@ def _attach(start: Path, overlays: Sequence[Path], home: Path, deadline: float, 
                 lease = _connected(home)
                 starting = lease is None
                 if lease is None:
-                    _start(start, home, overlays, grace, log, until)
+                    _start(start, home, words, grace, log, until)
                     lease = _connected(home)
             line = _first_line(lease, until) if lease is not None else b""
             if lease is not None and line:
@@ -161,13 +165,14 @@ def _attach(start: Path, overlays: Sequence[Path], home: Path, deadline: float, 
     raise SuiteError(f"the embedded studio did not get ready within {deadline:.0f} s; see {log}.")
 
 
-def home_of(start: Path, overlays: Sequence[Path] = (), name: str = "") -> Path:
+def home_of(start: Path, overlays: Sequence[Path] = (), name: str = "", *, foreign: Sequence[Path] = ()) -> Path:
     """Return the folder of the studio that belongs to this copy of the project, its present code and these overlays.
 
     Args:
         start: the supervisor's script.
         overlays: SQL files that change the studio on purpose.
         name: tells private studios from the shared one, which has none.
+        foreign: SQL files that stand in the place of the studio's own.
 
     Raises:
         SuiteError: when the system's temporary folder does not do.
@@ -178,6 +183,8 @@ def home_of(start: Path, overlays: Sequence[Path] = (), name: str = "") -> Path:
     code = sorted(path for part in parts for path in part.rglob("*") if path.suffix in {".py", ".sql"})
     for path in (*code, *overlays):
         digest.update(path.read_bytes())
+    for path in foreign:
+        digest.update(b"foreign" + path.read_bytes())
     digest.update(name.encode())
     home = _base() / digest.hexdigest()[:8]
     if len(os.fsencode(home / "pg" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
@@ -217,11 +224,10 @@ def _connected(home: Path) -> socket.socket | None:
     return lease
 
 
-def _start(start: Path, home: Path, overlays: Sequence[Path], grace: float, log: Path, until: float) -> None:
+def _start(start: Path, home: Path, words: Sequence[str], grace: float, log: Path, until: float) -> None:
     """Start a supervisor that outlives us; it can be connected to when this returns."""
     command = [sys.executable, str(start.resolve()), "--background", "--home", str(home), "--grace", str(grace)]
-    for overlay in overlays:
-        command += ["--overlay", str(overlay.resolve())]
+    command += words
     with open(log, "wb", opener=_private) as output:
         done = subprocess.run(  # noqa: S603 - our own script
             command,

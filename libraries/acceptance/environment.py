@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,50 @@ from typing import Any
 from acceptance import embedded
 from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
-from acceptance.model import Operation, Refusal
+from acceptance.model import Choice, Operation, Policy, Refusal, Status
 
 FILE = DATA / "environments.yaml"
 
 
 @dataclass(frozen=True)
+class Wording:
+    """How a target says and keeps what the contract says and keeps otherwise; what is not here is looked for.
+
+    Args:
+        arguments: by operation: our word (member, class, booking, reason, classes) to the name of its argument.
+        extra_arguments: by operation: further arguments with their values.
+        answers: by operation: our word (booking, left, given_back, deposit) to where it stands in the answer, with
+            dots from level to level.
+        soft_errors: ``flag``, the field that is false when a call with the status 200 was refused, and ``message``.
+        statuses: our status of a booking to the target's word.
+        roles: our role of a person to the target's word.
+        composites: operations that an app makes of several calls.
+        values: by table: columns with the values that new rows get.
+        parents: tables in which each member needs a row before anything else.
+        counter: the column of a class that counts its bookings.
+        idempotency: whether the target keeps idempotency keys; None looks for a table of them.
+    """
+
+    arguments: Mapping[Operation, Mapping[str, str]] = field(default_factory=dict)
+    extra_arguments: Mapping[Operation, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[Operation, Mapping[str, str]] = field(default_factory=dict)
+    soft_errors: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[Status, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    composites: Mapping[Operation, tuple[Operation, ...]] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    counter: str = ""
+    idempotency: bool | None = None
+
+
+@dataclass(frozen=True)
 class Environment:
-    """One entry of the file, with defaults filled in and secrets still unresolved."""
+    """One entry of the file, with defaults filled in and secrets still unresolved.
+
+    ``sql`` are the files of somebody else's system, which the embedded PostgreSQL gets instead of the studio's rules;
+    ``zone_given`` says whether the entry itself names a zone, ``policies`` what a studio may choose otherwise.
+    """
 
     name: str
     description: str
@@ -30,6 +66,17 @@ class Environment:
     instruments: bool = False
     start: Path | None = None
     locations: dict[str, str] = field(default_factory=dict)
+    sql: tuple[Path, ...] = ()
+    takes_sql: bool = False
+    zone_given: bool = True
+    functions_given: frozenset[Operation] = frozenset()
+    wording: Wording = field(default_factory=Wording)
+    policies: Mapping[Policy, Choice] = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the rules are not those of our own studio, so that its shape is looked at instead of known."""
+        return self.start is None or self.takes_sql
 
 
 @dataclass
@@ -60,14 +107,15 @@ def names() -> list[str]:
     return list(_document()["environments"])
 
 
-def load(name: str) -> Environment:
+def load(name: str, sql: Sequence[Path] = ()) -> Environment:
     """Read one environment.
 
     Args:
         name: a key under ``environments`` in ``data/environments.yaml``.
+        sql: SQL files that take the place of those that the entry names.
 
     Raises:
-        SuiteError: when the file is malformed or has no such entry.
+        SuiteError: when the file is malformed or has no such entry, or files are given that it does not take.
     """
     document = _document()
     if name not in document["environments"]:
@@ -75,8 +123,12 @@ def load(name: str) -> Environment:
         raise SuiteError(f"{FILE}: environments: there is no environment {name!r}; known: {known}.")
     defaults, entry = document["defaults"], document["environments"][name]
     functions = {**defaults.get("functions", {}), **entry.get("functions", {})}
-    refusals = {**defaults.get("refusals", {}), **entry.get("refusals", {})}
     merged = {**defaults, **entry}
+    if sql and "sql" not in entry:
+        raise SuiteError(f"{FILE}: {name}: takes no SQL files; leave --env away, or name an entry that has `sql`.")
+    foreign = "start" not in entry or "sql" in entry
+    refusals = {**defaults["usual_refusals" if foreign else "refusals"], **entry.get("refusals", {})}
+    policies = {**dict.fromkeys(Policy, Choice.EITHER if foreign else Choice.OURS), **_policies(entry)}
     return Environment(
         name=name,
         description=merged["description"],
@@ -86,6 +138,12 @@ def load(name: str) -> Environment:
         refusals={Refusal[key]: re.compile(value, re.IGNORECASE) for key, value in refusals.items()},
         instruments=merged["instruments"],
         start=ROOT / merged["start"] if "start" in merged else None,
+        sql=tuple(path.resolve() for path in sql) or tuple(_file(name, one) for one in entry.get("sql", ())),
+        takes_sql="sql" in entry,
+        zone_given="zone" in entry or not foreign,
+        functions_given=frozenset(Operation(key) for key in entry.get("functions", {})),
+        wording=_wording(entry),
+        policies=policies,
         locations={
             k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
         },
@@ -103,8 +161,10 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
     Raises:
         SuiteError: when a secret is not set, the studio does not start, or a real system is asked for either.
     """
+    if environment.takes_sql and not environment.sql:
+        raise SuiteError(f"{environment.name}: names no SQL files; give them: run --sql schema.sql --sql rules.sql.")
     if environment.start is not None:
-        studio = embedded.attach(environment.start, overlays, private=private)
+        studio = embedded.attach(environment.start, overlays, private=private, foreign=environment.sql)
         return Target(
             environment,
             studio.api_url,
@@ -122,6 +182,37 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
         raise SuiteError(f"{environment.name}: only the embedded studio can be had for oneself.")
     resolved = {key: _resolve(environment.name, key, value) for key, value in environment.locations.items()}
     return Target(environment, **{**resolved, "api_url": resolved["api_url"].rstrip("/")})
+
+
+def _file(name: str, path: str) -> Path:
+    """Find a file that an entry names, from the project's root or from the file's own folder."""
+    for folder in (ROOT, FILE.parent):
+        if (folder / path).is_file():
+            return (folder / path).resolve()
+    raise SuiteError(f"{FILE}: {name}.sql: there is no file {path}, neither from {ROOT} nor from {FILE.parent}.")
+
+
+def _policies(entry: dict[str, Any]) -> dict[Policy, Choice]:
+    return {Policy(key): Policy(key).choice(word) for key, word in entry.get("policies", {}).items()}
+
+
+def _wording(entry: dict[str, Any]) -> Wording:
+    def by_operation(key: str) -> dict[Operation, Any]:
+        return {Operation(name): value for name, value in entry.get(key, {}).items()}
+
+    return Wording(
+        arguments=by_operation("arguments"),
+        extra_arguments=by_operation("extra_arguments"),
+        answers=by_operation("answers"),
+        soft_errors=entry.get("soft_errors", {}),
+        statuses={Status(key): value for key, value in entry.get("statuses", {}).items()},
+        roles=entry.get("roles", {}),
+        composites={key: tuple(map(Operation, calls)) for key, calls in by_operation("composites").items()},
+        values=entry.get("values", {}),
+        parents=tuple(entry.get("parents", ())),
+        counter=entry.get("counter", ""),
+        idempotency=entry.get("idempotency"),
+    )
 
 
 def _document() -> dict[str, Any]:

@@ -52,7 +52,7 @@ def write(case: RunningCase) -> None:
         (place / "diff").write_text(_difference(before, after))
         _write_json(place / "audit.json", case.last.audit)
     _write_server_log(case, place)
-    if not case.crashes:
+    if _stands_alone(case):
         _write_json(place / "reproduce.json", _reproduction(case))
         shutil.copy(Path(__file__).with_name("reproduce.py"), place / "reproduce.py")
         (place / "reproduce.py").chmod(0o755)
@@ -62,6 +62,11 @@ def write(case: RunningCase) -> None:
     )
     (place / "replay.sh").chmod(0o755)
     (place / "README.md").write_text(_explained(case))
+
+
+def _stands_alone(case: RunningCase) -> bool:
+    """Tell whether ``reproduce.py`` can make the case again: it knows the contract's rows and answers only."""
+    return not case.crashes and case.bench.contract.reference
 
 
 def _case(case: RunningCase) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def _explained(case: RunningCase) -> str:
     parts += [
         "\n## See it again\n",
         "- `sh replay.sh` runs this very case (same seed, same rows, same order); `--repeat 20` as often as you like.",
-        *([] if case.crashes else ALONE),
+        *(ALONE if _stands_alone(case) else []),
         "\n## Beside this page\n",
         "`case.json` the case · `requests.jsonl` each request and answer · `snapshot-before.json`,",
         "`snapshot-after.json` the rows, `diff` what changed · `audit.json` the studio's own audit entries ·",

@@ -15,7 +15,8 @@ from acceptance.orders import Seen
 class Planned:
     """A call that is about to be made. ``delay`` in seconds counts from the common release.
 
-    A path of a table (with its filter) stands for a change of the schedule.
+    A path of a table (with its filter) stands for a change of the schedule. ``meant`` is the body in the contract's
+    words, where the target has other names for its arguments.
     """
 
     call: Call
@@ -24,6 +25,7 @@ class Planned:
     body: dict[str, Any]
     key: str
     delay: float = 0.0
+    meant: dict[str, Any] | None = None
 
     @property
     def method(self) -> str:
@@ -36,7 +38,8 @@ class Done:
     """One call that was made: what the model calls it, the rows it was about, and what came of it.
 
     ``happened`` says of a call made alone whether it changed anything, whatever its caller was told; ``disturbed``
-    whether anything was planned to befall it, or what was called at the same time.
+    whether anything was planned to befall it, or what was called at the same time. ``unseen`` counts the tries before
+    the last that reached a target which keeps no idempotency keys: each of them may have acted.
     """
 
     call: Call
@@ -48,9 +51,32 @@ class Done:
     repeats: Done | None = None
     happened: bool = False
     disturbed: bool = False
+    meant: dict[str, Any] | None = None
+    unseen: int = 0
+
+    @classmethod
+    def of(cls, planned: Planned, reply: Reply, *, disturbed: bool = False) -> Done:
+        """Make it of what was planned and what came of it."""
+        p = planned
+        return cls(p.call, p.caller, p.path, p.body, p.key, reply, disturbed=disturbed, meant=p.meant)
+
+    def asked(self, key: str) -> Any:
+        """Return what was asked, by the contract's name of the argument."""
+        return (self.body if self.meant is None else self.meant)[key]
+
+    def says(self, key: str) -> bool:
+        """Tell whether the target's answer says this at all; our own studio's must."""
+        return self.reply.said is None or key in self.reply.said
+
+    @property
+    def given_back(self) -> Any:
+        """The number of classes that the answer to a cancellation says it gave back."""
+        return self.reply.body if self.reply.said is None else self.reply.said.get("given_back")
 
     def said(self, key: str) -> Any:
         """Return a value of an accepted answer, or None where it does not say."""
+        if self.reply.said is not None:
+            return self.reply.said.get(key)
         return self.reply.body.get(key) if isinstance(self.reply.body, dict) else None
 
 
@@ -64,7 +90,7 @@ def seen(done: Done) -> Seen:
     reply = done.reply
     remaining = done.said("deposit_remaining") if reply.outcome is Outcome.ACCEPTED else None
     cancels = done.call.operation in (Operation.CANCEL, Operation.ADMIN_REMOVE)
-    given_back = reply.body if cancels and isinstance(reply.body, int) else None
+    given_back = done.given_back if cancels and isinstance(done.given_back, int) else None
     return Seen(done.call, reply.outcome, reply.reason, remaining, given_back)
 
 

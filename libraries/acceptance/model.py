@@ -7,6 +7,7 @@ the design, section 4.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -63,6 +64,37 @@ MAY_ACT_FOR_OTHERS: dict[Operation, frozenset[str]] = {
     Operation.EXPIRE: frozenset({"secretary", "admin", "service"}),
 }
 FOR_STAFF_ONLY = frozenset({Operation.ADMIN_REMOVE, Operation.CREDIT, Operation.EXPIRE})
+
+
+class Choice(StrEnum):
+    """How a target may answer where a studio's rules are its own affair."""
+
+    OURS = "ours"
+    OTHER = "other"
+    EITHER = "either"
+
+
+class Policy(StrEnum):
+    """A rule that a studio may choose otherwise than ours, without losing or giving away a class."""
+
+    CANCEL_AGAIN = "cancel_again"
+    CONFIRM_AGAIN = "confirm_again"
+    CANCEL_AFTER_START = "cancel_after_start"
+    REMOVE_AFTER_START = "remove_after_start"
+    STAFF_ACT = "staff_act_for_members"
+    MEMBERS_CONFIRM = "members_confirm"
+    DEPOSIT_CHARGED = "deposit_charged"
+    CREDIT = "credit"
+
+    def choice(self, word: str) -> Choice:
+        """Turn a word of ``data/environments.yaml`` into a choice; our studio's word comes first."""
+        ours = {
+            Policy.CANCEL_AFTER_START: "refused",
+            Policy.DEPOSIT_CHARGED: "first to end",
+            Policy.CREDIT: "new deposit",
+        }.get(self, "accepted")
+        return Choice.EITHER if word == Choice.EITHER else Choice.OURS if word == ours else Choice.OTHER
+
 
 # What the studio does in its schedule: it changes the class's row, by no function of its own.
 OF_THE_SCHEDULE = frozenset({Operation.SWITCH_OFF, Operation.RESIZE})
@@ -326,3 +358,112 @@ def apply(state: State, call: Call) -> tuple[State, Answer]:
     if call.operation is Operation.CONFIRM:
         return _confirm(state, booking)
     return _cancel(state, call, booking)
+
+
+Outcome = tuple[State, Answer]
+
+
+def outcomes(state: State, call: Call, policies: Mapping[Policy, Choice]) -> list[Outcome]:
+    """List what a studio with these policies may do with one call, our own studio's way first where it is allowed.
+
+    Args:
+        state: what stands before the call.
+        call: who asks for what.
+        policies: what is said of the studio; what is not said is as in ours.
+    """
+    ours = apply(state, call)
+    found = [ours]
+    if not policies:
+        return found
+    for policy, others in _OTHERWISE.items():
+        choice = policies.get(policy, Choice.OURS)
+        if choice is Choice.OURS:
+            continue
+        more = others(state, call, ours[1])
+        if more and choice is Choice.OTHER and ours in found and policy is not Policy.DEPOSIT_CHARGED:
+            found.remove(ours)
+        found += more
+    return found
+
+
+def _cancel_again(state: State, call: Call, _ours: Answer) -> list[Outcome]:
+    booking = state.booking(call.booking)
+    if call.operation not in (Operation.CANCEL, Operation.ADMIN_REMOVE) or booking is None:
+        return []
+    over = booking.status is not Status.CONFIRMED and _permitted(call, booking.member)
+    # Many say "not found" of a booking that they do not find among those that stand.
+    reasons = (Refusal.NOT_CONFIRMED, Refusal.UNKNOWN_BOOKING, Refusal.PAST)
+    return [(state, _refused(*reasons))] if over else []
+
+
+def _confirm_again(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    booking = state.booking(call.booking)
+    again = call.operation is Operation.CONFIRM and booking is not None and booking.status is not Status.CONFIRMED
+    refused = _refused(Refusal.NOT_CONFIRMED, Refusal.UNKNOWN_BOOKING)
+    return [(state, refused)] if again and Refusal.NOT_ALLOWED not in ours.refusals else []
+
+
+def _cancel_after_start(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    booking = state.booking(call.booking)
+    late = call.operation is Operation.CANCEL and not ours.accepted and ours.refusals == {Refusal.PAST}
+    return [_give_back(state, booking)] if late and booking is not None else []
+
+
+def _remove_after_start(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    booking = state.booking(call.booking)
+    slot = state.slot(booking.slot) if booking else None
+    late = call.operation in (Operation.ADMIN_REMOVE, Operation.CONFIRM) and slot is not None and slot.started
+    return [(state, _refused(Refusal.PAST))] if late and ours.accepted else []
+
+
+def _staff_act(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    booking = state.booking(call.booking)
+    owner = booking.member if booking else call.member
+    staff = call.operation not in OF_THE_SCHEDULE and call.caller != owner and call.role in _STAFF
+    return [(state, _refused(Refusal.NOT_ALLOWED, Refusal.UNKNOWN_BOOKING, *ours.refusals))] if staff else []
+
+
+def _members_confirm(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    own = call.operation is Operation.CONFIRM and call.role not in _STAFF and Refusal.NOT_ALLOWED not in ours.refusals
+    return [(state, _refused(Refusal.NOT_ALLOWED, *ours.refusals))] if own else []
+
+
+def _deposit_charged(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    """Charge any usable deposit, and give back to any of the member's: conserved all the same."""
+    if not ours.accepted:
+        return []
+    if call.operation is Operation.BOOK:
+        return [_booked_from(state, call, d) for d in state.deposits if d.member == call.member and d.usable]
+    booking = state.booking(call.booking)
+    if booking is None or not ours.given_back:
+        return []
+    mine = [d for d in state.deposits if d.member == booking.member]
+    return [_give_back(state, replace(booking, deposit=one.id)) for one in mine if one.id != booking.deposit]
+
+
+def _credit_otherwise(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    """Put the classes into a deposit that the member has."""
+    if call.operation is not Operation.CREDIT or not ours.accepted:
+        return []
+    mine = [deposit for deposit in state.deposits if deposit.member == call.member]
+    return [(state.with_deposit(replace(d, remaining=d.remaining + call.classes)), Answer(accepted=True)) for d in mine]
+
+
+def _booked_from(state: State, call: Call, deposit: Deposit) -> Outcome:
+    charged = replace(deposit, remaining=deposit.remaining - 1)
+    booking = Booking(call.creates, call.member, call.slot, deposit.id)
+    after = replace(state.with_deposit(charged), bookings=(*state.bookings, booking))
+    return after, Answer(accepted=True, remaining=charged.remaining)
+
+
+_STAFF = frozenset({"trainer", "secretary", "admin"})
+_OTHERWISE: dict[Policy, Callable[[State, Call, Answer], list[Outcome]]] = {
+    Policy.CANCEL_AGAIN: _cancel_again,
+    Policy.CONFIRM_AGAIN: _confirm_again,
+    Policy.CANCEL_AFTER_START: _cancel_after_start,
+    Policy.REMOVE_AFTER_START: _remove_after_start,
+    Policy.STAFF_ACT: _staff_act,
+    Policy.MEMBERS_CONFIRM: _members_confirm,
+    Policy.DEPOSIT_CHARGED: _deposit_charged,
+    Policy.CREDIT: _credit_otherwise,
+}

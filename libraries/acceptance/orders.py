@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from acceptance.client import Outcome
-from acceptance.model import STANDING, Answer, Booking, Call, Refusal, State, Status, apply
+from acceptance.model import STANDING, Answer, Booking, Call, Choice, Policy, Refusal, State, Status, outcomes
 from acceptance.snapshot import Snapshot
 
 SEARCH_LIMIT = 20_000
@@ -47,13 +48,19 @@ def fits(answer: Answer, seen: Seen) -> bool:
     return all(None in pair or pair[0] == pair[1] for pair in said)
 
 
-def explain(state: State, seen: Sequence[Seen], final: Callable[[State], bool]) -> State | None:
+def explain(
+    state: State,
+    seen: Sequence[Seen],
+    final: Callable[[State], bool],
+    policies: Mapping[Policy, Choice] = MappingProxyType({}),
+) -> State | None:
     """Find an order of the calls that explains all answers and the rows found afterwards.
 
     Args:
         state: what stood before the calls.
         seen: the calls, with what their callers saw; an unknown outcome may have happened or not.
         final: tells whether a model state agrees with the rows found.
+        policies: where the target's rules may be other than our studio's.
 
     Returns:
         The model's state after such an order, or None when there is none.
@@ -65,10 +72,11 @@ def explain(state: State, seen: Sequence[Seen], final: Callable[[State], bool]) 
 
     def search(state: State, left: frozenset[int]) -> State | None:
         for index in sorted(left):
-            if seen[index].outcome is Outcome.REFUSED and (seen[index].before is None or seen[index].before in left):
-                _, answer = apply(state, seen[index].call)
-                if fits(answer, seen[index]):
-                    left = left - {index}
+            one = seen[index]
+            if one.outcome is not Outcome.REFUSED or (one.before is not None and one.before not in left):
+                continue
+            if any(fits(answer, one) for _, answer in outcomes(state, one.call, policies)):
+                left = left - {index}
         if not left:
             return state if final(state) else None
         if (state, left) in visited:
@@ -79,13 +87,11 @@ def explain(state: State, seen: Sequence[Seen], final: Callable[[State], bool]) 
         for index in sorted(left):
             if seen[index].outcome is Outcome.REFUSED:
                 continue
-            after, answer = apply(state, seen[index].call)
+            possible = outcomes(state, seen[index].call, policies)
             if seen[index].outcome is Outcome.UNKNOWN:
-                branches = {after, state}
-            elif fits(answer, seen[index]):
-                branches = {after}
+                branches = {state, *(after for after, _ in possible)}
             else:
-                continue
+                branches = {after for after, answer in possible if fits(answer, seen[index])}
             for branch in branches:
                 found = search(branch, left - {index})
                 if found is not None:
@@ -121,13 +127,13 @@ def agrees(state: State, found: Snapshot, names: Mapping[str, str]) -> bool:
         deposits[name] = deposits.pop(stray)  # a credit whose answer was lost: its row has no name yet
     if deposits.keys() != expected.keys():
         return False
-    held = {row["id"]: (row["max_capacity"], row["is_active"]) for row in found.slots}
-    if any(held.get(slot.id) != (slot.capacity, slot.active) for slot in state.slots):
+    held = {row["id"]: (row["max_capacity"], row.get("is_active")) for row in found.slots}
+    if any(held.get(slot.id) not in ((slot.capacity, slot.active), (slot.capacity, None)) for slot in state.slots):
         return False
     for name, deposit in expected.items():
         if deposits[name]["deposit_remaining"] != deposit.remaining:
             return False
-        if not deposit.expired and deposits[name]["is_active"] != deposit.active:
+        if not deposit.expired and deposits[name].get("is_active", deposit.active) != deposit.active:
             return False
     standing = [row for row in found.bookings if row["status"] in STANDING]
     rows = Counter((r["user_id"], r["slot_id"], r["status"]) for r in standing)

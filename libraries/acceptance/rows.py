@@ -15,6 +15,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
+from acceptance import filling
+from acceptance.catalogue import PUBLIC, Catalogue, read_tables
 from acceptance.errors import SuiteError
 from acceptance.times import LENGTH
 
@@ -25,14 +27,21 @@ MICROSECONDS_OF_A_MINUTE = 60_000_000
 CONTRACT = ("user_profiles", "pilates_schedule_slots", "pilates_deposits", "pilates_bookings")
 OCCUPANCY = "pilates_slots_with_occupancy"
 
+NEEDED = {
+    "user_profiles": {"user_id"},
+    "pilates_schedule_slots": {"id", "date", "start_time", "max_capacity"},
+    "pilates_deposits": {"id", "user_id", "deposit_remaining"},
+    "pilates_bookings": {"id", "user_id", "slot_id", "status"},
+}
+
+IDS = frozenset({"id", "user_id", "slot_id"})
+
 # The optional tables and the columns by which their rows belong to a case, most telling first.
 SIDE_TABLES = {
     "pilates_calendar_outbox": ("booking_id", "user_id"),
     "pilates_audit_log": ("user_id", "booking_id"),
     "idempotency_keys": ("caller", "user_id"),
 }
-
-Catalogue = dict[str, set[str]]
 
 
 def read_catalogue(connection: Connection) -> Catalogue:
@@ -48,10 +57,21 @@ def read_catalogue(connection: Connection) -> Catalogue:
             " where table_schema = 'public' and table_name = any(%s) group by table_name",
             (list(wanted),),
         )
-        catalogue = {name: set(columns) for name, columns in cursor.fetchall()}
-    missing = [name for name in (*CONTRACT, OCCUPANCY) if name not in catalogue]
+        named = {name: set(columns) for name, columns in cursor.fetchall()}
+        catalogue = Catalogue(dict(named), read_tables(connection))
+    missing = [name for name in CONTRACT if name not in catalogue]
     if missing:
         raise SuiteError(f"the database lacks {', '.join(missing)} in schema public; the suite cannot test without.")
+    for table, columns in NEEDED.items():
+        if lacking := sorted(columns - catalogue[table]):
+            words = f"the table {table} lacks the columns {', '.join(lacking)}; the suite cannot test without."
+            raise SuiteError(words)
+        kinds = {column: catalogue.tables[f"{PUBLIC}{table}"].columns[column].type for column in columns & IDS}
+        if other := sorted(f"{column} ({kind})" for column, kind in kinds.items() if kind != "uuid"):
+            words = f"the table {table} has the columns {', '.join(other)}; the suite makes ids of the type uuid only."
+            raise SuiteError(words)
+    catalogue.contract = CONTRACT
+    catalogue.own = frozenset(f"{PUBLIC}{name}" for name in (*CONTRACT, *SIDE_TABLES))
     return catalogue
 
 
@@ -84,17 +104,35 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
 
     Args:
         connection: in autocommit.
-        catalogue: columns that this target does not have are left out.
+        catalogue: columns that this target does not have are left out, and what it asks for besides is made up.
         made: pairs of a table and a row.
+
+    Raises:
+        SuiteError: when the target turns a row away; names the table and how to say what it wants.
     """
     statements, values = [], []
-    for table, row in made:
-        columns = [column for column in row if column in catalogue[table]]
-        places = ", ".join(["%s"] * len(columns))
-        statements.append(f"insert into public.{table} ({', '.join(columns)}) values ({places})")
-        values += [row[column] for column in columns]
+    for table, row, shared in filling.complete(catalogue, made):
+        names = ", ".join(f'"{column}"' for column in row)
+        places = ", ".join(["%s"] * len(row))
+        statement = f"insert into {table} ({names}) values ({places})"
+        if shared:
+            statement += " on conflict do nothing"
+        elif table == filling.PROFILES and {"user_id"} in catalogue.tables[table].unique and catalogue.of_others:
+            # A trigger on the sign-ups, as many projects have one, may have made the profile already.
+            news = ", ".join(f'"{column}" = excluded."{column}"' for column in row)
+            statement += f" on conflict (user_id) do update set {news}"
+        statements.append(statement)
+        values += row.values()
     with connection.cursor() as cursor:
-        cursor.execute(";\n".join(statements), values)
+        try:
+            cursor.execute(";\n".join(statements), values)
+        except psycopg2.errors.UniqueViolation:
+            raise
+        except (psycopg2.errors.IntegrityError, psycopg2.errors.DataError, psycopg2.errors.RaiseException) as error:
+            names = [error.diag.table_name] if error.diag.table_name else dict.fromkeys(table for table, _ in made)
+            words = f"the suite cannot make a row of {' or '.join(names)}: {error.diag.message_primary}"
+            help_with = "say what its columns get in data/environments.yaml: values: {table: {column: value}}"
+            raise SuiteError(f"{words}; {help_with}.") from None
 
 
 def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime, capacity: int) -> datetime:
@@ -114,10 +152,11 @@ def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, star
     raise SuiteError(f"no free start time was found near {start} in {TRIES} tries.")
 
 
-def move_slot(connection: Connection, slot_id: str, start: datetime) -> datetime:
+def move_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime) -> datetime:
     """Give a class of the case another start, and return it exactly."""
     exact = start + timedelta(microseconds=_spread(slot_id, TRIES))
-    update_slot(connection, slot_id, **_slot_times(exact))
+    there = catalogue["pilates_schedule_slots"]
+    update_slot(connection, slot_id, **{key: value for key, value in _slot_times(exact).items() if key in there})
     return exact
 
 
@@ -131,9 +170,36 @@ def update_slot(connection: Connection, slot_id: str, **values: Any) -> None:
         )
 
 
+def count_places(connection: Connection, counter: str, standing: str, slots: Sequence[str]) -> None:
+    """Set the column of classes that counts their bookings to what it must be, where it is not.
+
+    Args:
+        connection: in autocommit.
+        counter: the column.
+        standing: the target's word for a booking that stands.
+        slots: the ids of the classes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'update public.pilates_schedule_slots s set "{counter}" = n from ('
+            " select c.id, (select count(*) from public.pilates_bookings b"
+            " where b.slot_id = c.id and b.status::text = %s) as n"
+            " from public.pilates_schedule_slots c where c.id = any(%s::uuid[])) as counted"
+            f' where counted.id = s.id and s."{counter}" <> n',
+            (standing, list(slots)),
+        )
+
+
 def remove_case(connection: Connection, catalogue: Catalogue, users: Iterable[str], slots: Iterable[str]) -> None:
     """Remove every row of a case in one round trip."""
-    _remove(connection, catalogue, "= any(%(users)s::uuid[])", "= any(%(slots)s::uuid[])", list(users), list(slots))
+    users, slots = list(users), list(slots)
+    if catalogue.of_others:
+        anchors = [*users, *slots]
+        ids = [*anchors, *filling.parents_ids(catalogue, anchors)]
+        values = {"ids": ids, "numbers": list(filling.parents_numbers(catalogue, anchors))}
+        _execute(connection, _statements(catalogue, "= any(%(ids)s::uuid[])"), values)
+    else:
+        _remove(connection, catalogue, "= any(%(users)s::uuid[])", "= any(%(slots)s::uuid[])", users, slots)
 
 
 def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int]:
@@ -154,9 +220,42 @@ def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int
         for table, column in (("user_profiles", "user_id"), ("pilates_schedule_slots", "id")):
             cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))
             counts[table] = cursor.fetchone()[0]
+        cursor.execute(
+            "select user_id::text from public.user_profiles where user_id between %(low)s and %(high)s"
+            " union all select id::text from public.pilates_schedule_slots where id between %(low)s and %(high)s",
+            {"low": low, "high": high},
+        )
+        anchors = [found for (found,) in cursor.fetchall()] if catalogue.of_others else []
     between = "between %(low)s and %(high)s"
-    _remove(connection, catalogue, between, between, [], [], low=low, high=high)
+    if catalogue.of_others:
+        numbers = list(filling.parents_numbers(catalogue, anchors))
+        _execute(connection, _statements(catalogue, between), {"low": low, "high": high, "numbers": numbers})
+    else:
+        _remove(connection, catalogue, between, between, [], [], low=low, high=high)
     return counts
+
+
+def _statements(catalogue: Catalogue, ours: str) -> list[str]:
+    """Write the deletions for any schema: whatever has an id of ours, and whatever refers to a row that has."""
+    statements = []
+    for table in catalogue.children_first():
+        if table.name.startswith("auth.") and table.name not in catalogue.parents_of_rows:
+            continue  # Supabase's own, which follows its users by itself
+        conditions = [f'"{column.name}" {ours}' for column in catalogue.ours(table)]
+        number = filling.number_key(table) if table.name in catalogue.parents_of_rows else None
+        if number is not None:
+            conditions.append(f'"{number.name}" = any(%(numbers)s::bigint[])')
+        for reference in table.foreign:
+            parent = catalogue.tables.get(reference.table)
+            if parent is None or parent.name == table.name:
+                continue
+            of_parent = [f'"{column.name}" {ours}' for column in catalogue.ours(parent)]
+            if of_parent:
+                rows = f'select "{reference.key}" from {parent.name} where {" or ".join(of_parent)}'
+                conditions.append(f'"{reference.column}" in ({rows})')
+        if conditions:
+            statements.append(f"delete from {table.name} where {' or '.join(conditions)}")
+    return statements
 
 
 def _spread(slot_id: str, attempt: int) -> int:
@@ -194,10 +293,14 @@ def _remove(
         f"delete from public.user_profiles where user_id {of_user}",
         f"delete from public.pilates_schedule_slots where id {of_slot}",
     ]
+    _execute(connection, statements, {"users": users, "slots": slots, **more})
+
+
+def _execute(connection: Connection, statements: Sequence[str], values: dict[str, Any]) -> None:
     for last in (False,) * TRIES + (True,):
         try:
             with connection.cursor() as cursor:
-                cursor.execute(";\n".join(statements), {"users": users, "slots": slots, **more})
+                cursor.execute(";\n".join(statements), values)
             return
         except psycopg2.errors.ForeignKeyViolation:
             # A call that its caller has given up may still commit between two of the statements: then once more.

@@ -13,7 +13,7 @@ from acceptance import client, rows
 from acceptance.bench import Bench
 from acceptance.client import Caller
 from acceptance.datafiles import devices, profiles
-from acceptance.errors import SuiteError
+from acceptance.errors import NotProven, SuiteError
 from acceptance.model import Booking, Deposit, Slot, State, Status
 from acceptance.times import start_of
 
@@ -61,8 +61,28 @@ class Scene:
         """Write the waiting rows, in one round trip."""
         if self.waiting:
             rows.insert(self.bench.connection, self.bench.catalogue, self.waiting)
+            self._count_places()
             self.events += [{"insert": table, "row": self._relative(row)} for table, row in self.waiting]
             self._inserted = len(self.made)
+
+    def _count_places(self) -> None:
+        """Let a class's own counter tell of the places that the scene has given, where no trigger has done it."""
+        contract = self.bench.contract
+        if contract.counter and any(table == "pilates_bookings" for table, _ in self.waiting):
+            rows.count_places(
+                self.bench.connection, contract.counter, contract.status(Status.CONFIRMED), list(self.slots.values())
+            )
+
+    def _need_column(self, table: str, column: str, what: str) -> None:
+        """Look whether the target can be told what a scene asks for.
+
+        Raises:
+            NotProven: when a column is missing, or holds whole days only.
+        """
+        if column not in self.bench.catalogue[table]:
+            raise NotProven(f"not proven: the target's {table} has no column {column}, so {what}.")
+        if column == "expires_at" and self.bench.catalogue.tables[f"public.{table}"].columns[column].type == "date":
+            raise NotProven(f"not proven: {table}.{column} holds whole days only, so {what}.")
 
     def add_profile(self, profile: str, device: str, zone: str) -> None:
         """Make the member from a profile of ``data/users.yaml``, with that profile's deposits."""
@@ -92,13 +112,19 @@ class Scene:
     def add_slot(self, name: str, when: str, capacity: int) -> None:
         """Make a class; ``name`` is "class" or "other class"."""
         slot_id = rows.row_id(self.bench.run, self.test_id, self.attempt, name)
-        start = start_of(when, self.now, self.bench.target.environment.zone)
+        start = self._start(when)
         self.starts[name] = rows.insert_slot(self.bench.connection, self.bench.catalogue, slot_id, start, capacity)
         self.slots[name] = slot_id
         self.peak[slot_id] = capacity
         slot = Slot(slot_id, capacity, started=start <= self.now)
         self.state = replace(self.state, slots=(*self.state.slots, slot))
         self._note_slot(name, slot)
+
+    def _start(self, when: str) -> datetime:
+        zone = self.bench.target.environment.zone
+        if "clock change" in when and zone == "UTC":
+            raise NotProven("not proven: the target's zone is UTC, which does not change its clocks.")
+        return start_of(when, self.now, zone)
 
     def take_places(self, count: int) -> None:
         """Let other members hold places of the class, as rows made before the case begins."""
@@ -108,12 +134,14 @@ class Scene:
             user_id, deposit_id, booking_id = member.user_id or "", self.new_id(), self.new_id()
             self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
             row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
-            self.made.append(("pilates_bookings", {**row, "status": Status.CONFIRMED}))
+            status = self.bench.contract.status(Status.CONFIRMED)
+            self.made.append(("pilates_bookings", {**row, "status": status}))
             taken = Booking(booking_id, user_id, slot_id, deposit_id)
             self.state = replace(self.state, bookings=(*self.state.bookings, taken))
 
     def expire_deposits(self) -> None:
         """Let the time of all the member's deposits be over since a second ago."""
+        self._need_column("pilates_deposits", "expires_at", "no deposit can expire now")
         self.insert()
         mine = self.people["member"].user_id
         over = self.bench.now() - timedelta(seconds=1)
@@ -125,6 +153,7 @@ class Scene:
 
     def end_first_deposit(self, *, expire: bool) -> None:
         """Let the member's deposit that pays next expire a second ago, or be switched off by the studio."""
+        self._need_column("pilates_deposits", "expires_at" if expire else "is_active", "no deposit can end")
         self.insert()
         mine = [d for d in self.state.deposits if d.member == self.people["member"].user_id and d.active]
         first = min((d for d in mine if not d.expired), key=lambda d: d.position, default=None)
@@ -146,10 +175,11 @@ class Scene:
         slot_id = self.slots["class"]
         slot = self.state.slot(slot_id) or Slot(slot_id, capacity)
         if when:
-            start = start_of(when, self.now, self.bench.target.environment.zone)
-            self.starts["class"] = rows.move_slot(self.bench.connection, slot_id, start)
+            start = self._start(when)
+            self.starts["class"] = rows.move_slot(self.bench.connection, self.bench.catalogue, slot_id, start)
             slot = replace(slot, started=start <= self.now)
         if not active:
+            self._need_column("pilates_schedule_slots", "is_active", "no class can be switched off")
             rows.update_slot(self.bench.connection, slot_id, is_active=False)
             slot = replace(slot, active=False)
         if capacity:
@@ -175,13 +205,16 @@ class Scene:
         if device not in devices():
             raise SuiteError(f"there is no device {device!r} in data/devices.yaml; known: {', '.join(devices())}.")
         user_id = self.new_id()
-        self.made.append(rows.user(user_id, role, full_name))
+        self.made.append(rows.user(user_id, self.bench.contract.role(role), full_name))
         person = Caller(name, role, user_id, devices()[device], zone, client.token(self.bench.target, user_id))
         self.people[name] = person
         self.names[user_id] = "the member" if name == "member" else name
         return person
 
     def _add_deposits(self, member: Caller, deposits: list[dict[str, Any]]) -> None:
+        deposits_table = self.bench.catalogue.tables["public.pilates_deposits"]
+        if len(deposits) > 1 and frozenset({"user_id"}) in deposits_table.unique:
+            raise NotProven("not proven: the target keeps one deposit for each member, and this needs several.")
         now = self.now
         ends = [_expiry(entry.get("expires"), now) for entry in deposits]
         order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))
@@ -217,6 +250,10 @@ class Scene:
             "credited_at": now - timedelta(days=60) + timedelta(seconds=position),
             "expires_at": expires,
         }
+        if not active:
+            self._need_column("pilates_deposits", "is_active", "no deposit can be switched off")
+        if expires is not None and expires - now < timedelta(days=2):
+            self._need_column("pilates_deposits", "expires_at", "no deposit can end at a moment")
         self.made.append(("pilates_deposits", row))
         self.credited[deposit_id] = credited
         expired = expires is not None and expires <= now

@@ -9,28 +9,37 @@ from typing import Any
 import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance.rows import Catalogue
+from acceptance.catalogue import Catalogue
+from acceptance.contract import Contract
 
 # The seed's checks read these rows; RLS does not apply to the suite's own connection.
 QUERY = """
 with of_users as (select unnest(%(users)s::uuid[]) as id), of_slots as (select unnest(%(slots)s::uuid[]) as id)
 select json_build_object(
   'at', clock_timestamp(),
-  'users', (select coalesce(json_agg(json_build_object('user_id', u.user_id, 'role', u.role) order by u.user_id), '[]')
+  'users', (select coalesce(json_agg(json_build_object('user_id', u.user_id, 'role', {role}) order by u.user_id), '[]')
             from public.user_profiles u where u.user_id in (select id from of_users)),
   'deposits', (select coalesce(json_agg(d order by d.id), '[]')
                from public.pilates_deposits d where d.user_id in (select id from of_users)),
-  'bookings', (select coalesce(json_agg(b order by b.created_at, b.id), '[]')
+  'bookings', (select coalesce(json_agg(b order by {made}b.id), '[]')
                from public.pilates_bookings b
                where b.user_id in (select id from of_users) or b.slot_id in (select id from of_slots)),
   'slots', (select coalesce(json_agg(s order by s.id), '[]')
             from public.pilates_schedule_slots s where s.id in (select id from of_slots)),
-  'occupancy', (select coalesce(json_agg(o order by o.slot_id), '[]')
-                from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots)),
+  'occupancy', {occupancy},
   'audit', {audit},
   'outbox', {outbox}
 )::text
 """
+# Where a target shows how many bookings a class has: the contract's view, a column of the class, or nowhere.
+OCCUPANCY = {
+    "view": """(select coalesce(json_agg(o order by o.slot_id), '[]')
+                from public.pilates_slots_with_occupancy o where o.slot_id in (select id from of_slots))""",
+    "counter": """(select coalesce(json_agg(json_build_object('slot_id', s.id, 'booked_count', s."{counter}",
+                          'max_capacity', s.max_capacity) order by s.id), '[]')
+                   from public.pilates_schedule_slots s where s.id in (select id from of_slots))""",
+    "": "null",
+}
 AUDIT = """(select coalesce(json_agg(a order by a.id), '[]')
             from public.pilates_audit_log a where a.trace_id = %(trace)s)"""
 OUTBOX = """(select coalesce(json_agg(x order by x.id), '[]')
@@ -46,7 +55,7 @@ class Snapshot:
     deposits: list[dict[str, Any]]
     bookings: list[dict[str, Any]]
     slots: list[dict[str, Any]]
-    occupancy: list[dict[str, Any]]
+    occupancy: list[dict[str, Any]] | None
     audit: list[dict[str, Any]] | None = None
     outbox: list[dict[str, Any]] | None = None
 
@@ -61,14 +70,20 @@ class Snapshot:
         any time, also while this case runs.
         """
         deposits = [
-            {k: v for k, v in d.items() if not (k == "is_active" and d["expires_at"] and d["expires_at"] < self.at)}
+            {k: v for k, v in d.items() if not (k == "is_active" and d.get("expires_at") and d["expires_at"] < self.at)}
             for d in self.deposits
         ]
-        return {"deposits": deposits, "bookings": self.bookings, "slots": self.slots, "occupancy": self.occupancy}
+        occupancy = self.occupancy or []
+        return {"deposits": deposits, "bookings": self.bookings, "slots": self.slots, "occupancy": occupancy}
 
 
 def take(
-    connection: Connection, catalogue: Catalogue, users: Iterable[str], slots: Iterable[str], trace_id: str
+    connection: Connection,
+    catalogue: Catalogue,
+    users: Iterable[str],
+    slots: Iterable[str],
+    trace_id: str,
+    contract: Contract | None = None,
 ) -> Snapshot:
     """Read all rows of a case.
 
@@ -78,9 +93,21 @@ def take(
         users: the ids of the case's members and staff.
         slots: the ids of its classes.
         trace_id: whose audit entries to read.
+        contract: how the target keeps things; None: as our studio does.
     """
+    contract = contract or Contract()
     with connection.cursor() as cursor:
-        query = QUERY.replace("{audit}", AUDIT if "pilates_audit_log" in catalogue else "null")
-        query = query.replace("{outbox}", OUTBOX if "pilates_calendar_outbox" in catalogue else "null")
+        parts = {
+            "{audit}": AUDIT if contract.audit and "pilates_audit_log" in catalogue else "null",
+            "{outbox}": OUTBOX if contract.outbox and "pilates_calendar_outbox" in catalogue else "null",
+            "{occupancy}": OCCUPANCY[contract.occupancy].replace("{counter}", contract.counter),
+            "{role}": "u.role" if "role" in catalogue["user_profiles"] else "null",
+            "{made}": "b.created_at, " if "created_at" in catalogue["pilates_bookings"] else "",
+        }
+        query = QUERY
+        for place, words in parts.items():
+            query = query.replace(place, words)
         cursor.execute(query, {"users": list(users), "slots": list(slots), "trace": trace_id})
-        return Snapshot(**orjson.loads(cursor.fetchone()[0]))
+        found = orjson.loads(cursor.fetchone()[0])
+    found["bookings"] = contract.in_our_words("pilates_bookings", found["bookings"])
+    return Snapshot(**found)

@@ -38,13 +38,15 @@ def run(arguments: Arguments, console: Console) -> int:
         SuiteError: when it cannot be done; nothing has been written to the target then.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
-    chosen = preflight.writable(arguments.env)
+    chosen = preflight.writable(arguments.env, [path.resolve() for path in arguments.sql])
     if arguments.pabotlib:
         pabot.check_pabotlib(arguments.pabotlib)
     with cases.alone(), console.status("Looking at the target ...") as status:
         target = environment.connect(chosen, [path.resolve() for path in arguments.overlays])
         with closing(target):
             preflight.check(target)
+            for line in preflight.found(target):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             status.update("Making the cases ...")
             table, planned = _cases(arguments)
             this = _begin(arguments, chosen, table, planned)
@@ -131,6 +133,8 @@ def _variables(this: Run) -> dict[str, str]:
     variables = {"ENV": this.arguments.env, "RUN_DIR": str(this.folder), "RUN_NAME": this.folder.name}
     if this.arguments.overlays:
         variables["OVERLAY"] = ",".join(str(path.resolve()) for path in this.arguments.overlays)
+    if this.arguments.sql:
+        variables["SQL"] = ",".join(str(path.resolve()) for path in this.arguments.sql)
     return variables
 
 

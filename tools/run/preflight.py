@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg2
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import environment, rows
+from acceptance import contract, environment, rows
 from acceptance.client import token
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
@@ -18,13 +19,17 @@ from acceptance.errors import SuiteError
 SECONDS = 5
 
 
-def writable(name: str) -> Environment:
+def writable(name: str, sql: Sequence[Path] = ()) -> Environment:
     """Load an environment that may be written to.
+
+    Args:
+        name: its name in ``data/environments.yaml``.
+        sql: SQL files in the place of those that it names.
 
     Raises:
         SuiteError: when there is none of that name, or it is read-only.
     """
-    chosen = environment.load(name)
+    chosen = environment.load(name, sql)
     if chosen.read_only:
         raise SuiteError(f"{FILE}: {name}.read_only: is true; this command writes rows. Choose another environment.")
     return chosen
@@ -54,20 +59,23 @@ def connected(target: Target) -> Iterator[Connection]:
 def check_database(target: Target) -> str:
     """Look whether the database has what the suite cannot do without, and say which server it is."""
     with connected(target) as connection:
-        rows.read_catalogue(connection)
+        catalogue = rows.read_catalogue(connection)
+        if not target.environment.foreign and rows.OCCUPANCY not in catalogue:
+            raise SuiteError(f"the database lacks {rows.OCCUPANCY} in schema public; the suite cannot test without.")
         return f"PostgreSQL {connection.info.parameter_status('server_version')} with every table of the contract"
 
 
 def check_api(target: Target) -> str:
     """Look whether the API answers and takes our tokens, and say so."""
     name, address = target.environment.name, target.api_url
+    looked_at = "pilates_schedule_slots" if target.environment.foreign else rows.OCCUPANCY
     headers = {"Authorization": f"Bearer {token(target, str(uuid.uuid4()))}"}
     if target.api_key:
         headers["apikey"] = target.api_key
     with requests.Session() as session:
         session.trust_env = target.lease is None  # a proxy has no business between us and our own studio
         try:
-            answer = session.get(f"{address}/{rows.OCCUPANCY}?limit=1", headers=headers, timeout=SECONDS)
+            answer = session.get(f"{address}/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
         except requests.RequestException as error:
             words = f"nobody answers at {address} ({type(error).__name__}); start it or correct the URL"
             raise SuiteError(f"{FILE}: {name}.api_url: {words}.") from None
@@ -75,7 +83,7 @@ def check_api(target: Target) -> str:
         words = f"the API does not take our tokens ({answer.status_code}: {answer.text[:200]})"
         raise SuiteError(f"{FILE}: {name}.jwt_secret: {words}; set the project's own secret.")
     if not answer.ok:
-        words = f"GET {address}/{rows.OCCUPANCY} answers {answer.status_code}: {answer.text[:200]}"
+        words = f"GET {address}/{looked_at} answers {answer.status_code}: {answer.text[:200]}"
         raise SuiteError(f"{FILE}: {name}.api_url: {words}; is this the PostgREST address?")
     return f"{address} answers and takes our tokens"
 
@@ -91,6 +99,16 @@ def check(target: Target) -> None:
     """
     for one in CHECKS:
         one(target)
+
+
+def found(target: Target) -> list[str]:
+    """Say how a system that is not our own studio was understood, and what of it is not proven; nothing of ours."""
+    if not target.environment.foreign:
+        return []
+    with connected(target) as connection:
+        catalogue = rows.read_catalogue(connection)
+        catalogue.parents = target.environment.wording.parents
+        return [f"  {line}" for line in contract.look(connection, target.environment, catalogue).found]
 
 
 def _first_line(error: Exception) -> str:

@@ -37,6 +37,7 @@ class Arguments:
     draws: int = 0
     shard: shards.Shard | None = None
     pabotlib: str | None = None
+    sql: Sequence[Path] = ()
 
     @property
     def include(self) -> str | None:
@@ -87,6 +88,7 @@ class Run:
                 **asdict(self.arguments),
                 "overlays": [str(path.resolve()) for path in self.arguments.overlays],
                 "shard": str(self.arguments.shard) if self.arguments.shard else None,
+                "sql": [str(path.resolve()) for path in self.arguments.sql],
             },
             "environment": {"name": chosen.name, "description": chosen.description, "zone": chosen.zone},
             "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},

@@ -44,10 +44,12 @@ def replay(test_id: str, run: str, times: int, console: Console) -> int:
     place = where / "replays" / f"{test_id}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
     suite = _suite(test_id, where, place)
     overlays = [Path(path) for path in arguments["overlays"]]
-    target = environment.connect(preflight.writable(arguments["env"]), overlays)
+    sql = [Path(path) for path in arguments.get("sql", ())]
+    target = environment.connect(preflight.writable(arguments["env"], sql), overlays)
     with closing(target):
         preflight.check(target)
         variables = {"ENV": arguments["env"], "RUN_DIR": str(place), "OVERLAY": ",".join(map(str, overlays))}
+        variables["SQL"] = ",".join(map(str, sql))
         command = [sys.executable, "-m", "robot", "--name", pabot.NAME, "--outputdir", str(place)]
         command += ["--loglevel", "DEBUG", "--console", "quiet", "--test", f"{test_id} *"]
         command += ["--prerunmodifier", f"{MODIFIER}:{times}"]

@@ -82,6 +82,7 @@ class Gateway:
     anon_role: str
     pool_size: int
     warm: int = 20  # connections opened at the start
+    extra_search_path: str = "public"
     pool: asyncpg.Pool = field(init=False)
     cache: schema_cache.SchemaCache = field(init=False)
     _loaded: float = 0.0
@@ -173,13 +174,15 @@ def claims_of(gateway: Gateway, request: Request) -> dict[str, object]:
     return claims
 
 
-def opening(request: Request, claims: dict[str, object], schema: str, zone: str | None) -> str:
+def opening(
+    request: Request, claims: dict[str, object], schema: str, zone: str | None, extra_search_path: str = "public"
+) -> str:
     """Write the statements that open a request's transaction: one round trip for all of its settings."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
     headers.pop("authorization", None)
     settings = {
         "role": str(claims["role"]),
-        "search_path": f"{queries.identifier(schema)}, public",
+        "search_path": f"{queries.identifier(schema)}, {extra_search_path}",
         "request.jwt.claims": orjson.dumps(claims).decode(),
         "request.headers": orjson.dumps(headers).decode(),
         "request.method": request.method,
@@ -201,7 +204,7 @@ async def run(
     """
     async with gateway.pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
         try:
-            await connection.execute(opening(request, claims, gateway.schema, zone))
+            await connection.execute(opening(request, claims, gateway.schema, zone, gateway.extra_search_path))
             sql = f"{statement.sql}"
             row = await connection.fetchrow(sql, *statement.parameters)
             if expect == "object" and row["count"] != 1:
@@ -457,6 +460,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--database-url", default=os.environ.get("PILATES_DATABASE_URL"), help="default: $PILATES_DATABASE_URL"
     )
     parser.add_argument("--schema", default="public", help="the schema to expose")
+    parser.add_argument("--extra-search-path", default="public", help="schemas to look names up in after it")
     parser.add_argument("--anon-role", default="anon", help="the role of requests without a token")
     parser.add_argument("--pool", type=int, default=40, help="the most database connections")
     parser.add_argument("--host", default="127.0.0.1")
@@ -480,6 +484,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Accepted connections inherit it. Head and body leave in two writes; Nagle and a delayed ACK would cost 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     gateway = Gateway(options.database_url, secret, options.schema, options.anon_role, options.pool)
+    gateway.extra_search_path = options.extra_search_path
     try:
         asyncio.run(_check(options.database_url))
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:

@@ -25,10 +25,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ROOT / "libraries"
@@ -38,9 +39,10 @@ if __name__ == "__main__":
 import psycopg2  # noqa: E402 - the paths above come first when this file is started by its path
 
 from acceptance.errors import SuiteError  # noqa: E402
+from tools.studio import foreign  # noqa: E402
 from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries  # noqa: E402
 from tools.studio.processes import end, end_with_parent, wait_until  # noqa: E402
-from tools.studio.rules import apply_rules  # noqa: E402
+from tools.studio.rules import CHANGE, apply_file, apply_rules  # noqa: E402
 
 DATABASE = "studio"
 CALENDAR_USER = "studio"
@@ -59,11 +61,13 @@ class Studio:
         overlays: SQL files applied after the studio's own.
         bin_folder: the PostgreSQL binaries.
         lock: the file descriptor that all children hold.
+        foreign: somebody else's SQL instead of the studio's own; such a studio has no calendar.
     """
 
-    def __init__(self, home: Path, overlays: list[Path], bin_folder: Path, lock: int):
+    def __init__(self, home: Path, overlays: list[Path], bin_folder: Path, lock: int, foreign: Sequence[Path] = ()):
         self.cluster = Cluster(home, bin_folder, keep_open=(lock,))
         self.overlays = overlays
+        self.foreign = foreign
         self.lock = lock
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.jwt_secret = secrets.token_urlsafe(32)
@@ -87,16 +91,18 @@ class Studio:
             SuiteError: says what does not start, or which statement of the rules fails.
         """
         self._start_network()  # in parallel: it takes about a second to load
-        self._make_calendar()
-        self._start_calendar()
+        if not self.foreign:
+            self._make_calendar()
+            self._start_calendar()
         self.cluster.create()
         self.cluster.start()
         self._wait_for(self.cluster.process, self._postgres_answers, "PostgreSQL")
         self._make_database()
         self._start_gateway()
-        self._start_worker()
         self._wait_for(self.gateway, self._gateway_answers, "the gateway")
-        self._wait_for(self.calendar, self._calendar_answers, "the calendar")
+        if not self.foreign:
+            self._start_worker()
+            self._wait_for(self.calendar, self._calendar_answers, "the calendar")
         self._wait_for(self.network, self.answers, "the network proxy")
 
     def revive(self) -> None:
@@ -142,10 +148,10 @@ class Studio:
             "jwt_secret": self.jwt_secret,
             "server_log": str(self.cluster.log),
             "postgres_version": self.postgres_version,
-            "calendar_url": self._calendar_url(self.calendar_listener),
+            "calendar_url": self._calendar_url(self.calendar_listener) if self.calendar else "",
             "gateway_pid": self.gateway.pid,
-            "calendar_pid": self.calendar.pid,
-            "worker_pid": self.worker.pid,
+            "calendar_pid": self.calendar.pid if self.calendar else 0,
+            "worker_pid": self.worker.pid if self.worker else 0,
             "postgres_pid": self.cluster.process.pid,
         }
         return json.dumps(where).encode() + b"\n"
@@ -173,6 +179,9 @@ class Studio:
         with closing(psycopg2.connect(self.cluster.url("postgres"))) as administration:
             administration.autocommit = True
             cursor = administration.cursor()
+            if self.foreign:
+                self._make_foreign_database(cursor)
+                return
             cursor.execute(f"create database {TEMPLATE}")
             with closing(psycopg2.connect(self.cluster.url(TEMPLATE))) as connection:
                 apply_rules(connection, self.overlays)
@@ -182,12 +191,25 @@ class Studio:
                 connection.commit()
             cursor.execute(f"create database {DATABASE} template {TEMPLATE}")
 
+    def _make_foreign_database(self, administration: Any) -> None:
+        """Make the database from somebody else's SQL and the overlays."""
+        administration.execute(f"create database {DATABASE}")
+        foreign.apply(lambda: psycopg2.connect(self.cluster.url(DATABASE)), self.foreign)
+        with closing(psycopg2.connect(self.cluster.url(DATABASE))) as connection:
+            cursor = connection.cursor()
+            cursor.execute(CHANGE)
+            for overlay in self.overlays:
+                apply_file(connection, overlay)
+            cursor.execute("alter role authenticator password %s", (self.gateway_password,))
+            connection.commit()
+
     def _start_gateway(self) -> None:
         """Start the gateway on the socket that stays ours, and wait until it answers."""
         self.gateway = self._start_module(
             "tools.studio.gateway",
             "--fd",
             str(self.listener.fileno()),
+            *(["--extra-search-path", "public, extensions"] if self.foreign else []),
             keep_open=self.listener,
             PILATES_DATABASE_URL=self.cluster.url(DATABASE, "authenticator", self.gateway_password),
             PILATES_JWT_SECRET=self.jwt_secret,
@@ -375,7 +397,8 @@ def run(options: argparse.Namespace, home: Path, control: socket.socket, lock: i
     """Start the studio, serve it until it is not used any more, and remove it."""
     studio = None
     try:
-        studio = Studio(home / "pg", options.overlay, options.bin or binaries(options.server_version), lock)
+        bin_folder = options.bin or binaries(options.server_version)
+        studio = Studio(home / "pg", options.overlay, bin_folder, lock, options.sql)
         studio.start()
         serve(control, studio, options.grace)
     except (SuiteError, OSError, psycopg2.Error) as error:
@@ -399,6 +422,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="a folder of our own; made and removed by us")
     parser.add_argument("--overlay", type=Path, action="append", default=[], help="SQL applied last (repeatable)")
+    parser.add_argument("--sql", type=Path, action="append", default=[], help="instead of our own SQL (repeatable)")
     parser.add_argument("--server-version", type=int, default=DEFAULT_VERSION, help="18 or 16, from the wheel")
     parser.add_argument("--bin", type=Path, help="the bin folder of another PostgreSQL")
     parser.add_argument("--grace", type=float, default=10, help="seconds without a user until everything stops")
