@@ -483,9 +483,9 @@ def refusal_changes_nothing(facts: Facts) -> Iterator[str]:
 @invariant("I13")
 def some_order_explains(facts: Facts) -> Iterator[str]:
     """Take up the verdict of the search in ``orders.explain``; what no call changes must be as it was."""
-    credits = any(done.call.operation is Operation.CREDIT for done in facts.step)
+    credited = any(done.call.operation is Operation.CREDIT for done in facts.step)
     for table, names in UNCHANGED.items():
-        if table == "deposits" and credits:
+        if table == "deposits" and credited:
             continue  # a studio may top a deposit up, and let it last longer
         before = {row["id"]: row for row in getattr(facts.before, table)}
         for row in getattr(facts.after, table) if facts.step else ():
