@@ -46,7 +46,8 @@ class Facts:
     ``steps`` holds the calls made so far, those made together in one list. ``credited`` counts the classes paid
     for per deposit id, ``owners`` names the members by user id, ``peak`` is the most places a class ever had,
     ``given`` are the bookings that stood before the case acted, ``calendar`` says where the calendar still disagreed
-    with the bookings when the time to converge was over, ``crashes`` names what was killed so far.
+    with the bookings when the time to converge was over, ``crashes`` names what was killed so far, ``reference`` says
+    that it is our own studio.
     """
 
     before: Snapshot
@@ -60,6 +61,7 @@ class Facts:
     given: frozenset[str] = frozenset()
     calendar: tuple[str, ...] = ()
     crashes: list[str] = field(default_factory=list)
+    reference: bool = True
 
     @property
     def step(self) -> list[Done]:
@@ -136,6 +138,8 @@ def accepted_changes_stand(facts: Facts) -> Iterator[str]:
     for step in facts.steps:
         proposed: dict[str, set[str]] = {}
         for done in step:
+            for booking_id in _maybe_revived(facts, done, allowed):
+                proposed.setdefault(booking_id, set()).update({Status.CONFIRMED}, allowed[booking_id])
             for booking_id, status in _acknowledged(done):
                 if done.reply.outcome is Outcome.ACCEPTED:
                     proposed.setdefault(booking_id, set()).add(status)
@@ -156,6 +160,16 @@ def accepted_changes_stand(facts: Facts) -> Iterator[str]:
         row = facts.after.booking(str(done.said("booking_id")))
         if row and (row["user_id"], row["slot_id"]) != (done.asked("p_user_id"), done.asked("p_slot_id")):
             yield f"the booking {row['id']} is of another member or class than the one that was asked for."
+
+
+def _maybe_revived(facts: Facts, done: Done, allowed: Collection[str]) -> Iterator[str]:
+    """Name the rows that another target's booking without a clear answer may have made stand again."""
+    unclear = done.unseen or done.reply.outcome is Outcome.UNKNOWN
+    if facts.reference or not unclear or done.call.operation is not Operation.BOOK:
+        return
+    for row in facts.after.bookings:
+        if row["id"] in allowed and (row["user_id"], row["slot_id"]) == (done.call.member, done.call.slot):
+            yield row["id"]
 
 
 def _acknowledged(done: Done) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from threading import Barrier
 from typing import Any
@@ -532,6 +532,8 @@ class RunningCase(Scene):
         for done in [done for done in step if done.call.operation is Operation.CREDIT]:
             mine = {r["id"]: r["deposit_remaining"] for r in found.deposits if r["user_id"] == done.call.member}
             added = {name: left - held.get(name, 0) for name, left in mine.items()}
+            if len(step) == 1 and self._learn_growth(done, added, held.keys()):
+                continue
             fresh = [name for name in mine if name not in self.credited]
             if not added.keys() - held.keys() and not fresh:
                 self._learn_top_up(done, added, alone=len(step) == 1)
@@ -543,6 +545,18 @@ class RunningCase(Scene):
                 self.credited[fresh.pop(0)] = done.call.classes
             for deposit_id in fresh[: done.unseen]:  # it was credited again with each try
                 self.credited[deposit_id] = done.call.classes
+
+    def _learn_growth(self, done: Done, added: dict[str, int], old: Collection[str]) -> bool:
+        """Note where a credit's classes have gone, when they are as many as its tries can have brought."""
+        least = 1 if done.reply.outcome is Outcome.ACCEPTED else 0
+        most = done.unseen + (done.reply.outcome is not Outcome.REFUSED)
+        if sum(added.values()) not in [done.call.classes * times for times in range(least, most + 1)]:
+            return False
+        for name, more in added.items():
+            self.credited[name] = more + (self.credited.get(name, 0) if name in old else 0)
+            if name not in old and not done.says("deposit_id"):
+                self._aliases[name] = done.call.creates
+        return True
 
     def _learn_top_up(self, done: Done, added: dict[str, int], *, alone: bool) -> None:
         """Note that classes were paid for which a deposit has got that was there already."""
@@ -602,6 +616,11 @@ class RunningCase(Scene):
             except orders.SearchLimitError:
                 explained = None
         self.explained = explained
+        if explained is None and not self.bench.contract.reference:
+            # Each try of a call may have acted there: what must always hold is judged, and the case goes on from the
+            # rows, as after a crash.
+            self.doubt = "each try of a call may have acted, which gives too many orders to judge"
+            state, explained = orders.state_of(self.state, after), True
         self.changed = before.rows() != after.rows()
         self.snapshots.append((before, after))
         if state is not None:
@@ -672,6 +691,7 @@ class RunningCase(Scene):
         given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
         facts = Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)
         facts.crashes = self.crashes
+        facts.reference = self.bench.contract.reference
         return facts
 
     def expect(self, holds: bool, sentence: str) -> None:
