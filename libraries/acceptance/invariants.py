@@ -448,6 +448,21 @@ def calendar_is_told(facts: Facts) -> Iterator[str]:
         if "trace_id" in event and not event["trace_id"] and by_a_call:
             yield f"what the calendar was told of the booking {booking_id} cannot be traced to a request."
         yield from _due_in_time(event)
+    yield from _in_their_order(facts.after.outbox)
+
+
+def _in_their_order(outbox: list[dict[str, Any]]) -> Iterator[str]:
+    """Look for events of a booking that were delivered before an earlier one of the same booking."""
+    waiting: dict[str, str | None] = {}
+    for event in outbox:
+        if "delivered_at" not in event:
+            return
+        booking_id, delivered = event["booking_id"], event["delivered_at"]
+        if booking_id in waiting and delivered:
+            earlier = waiting[booking_id]
+            if earlier is None or datetime.fromisoformat(delivered) < datetime.fromisoformat(earlier):
+                yield f"that the booking {booking_id} was {event['event']} was told before what came first."
+        waiting[booking_id] = delivered
 
 
 def _due_in_time(event: dict[str, Any]) -> Iterator[str]:

@@ -75,3 +75,16 @@ T-CAL-005 A class that is given another time moves in the calendar
     When the class has started 30 minutes ago
     Then the calendar agrees with the bookings
     And no class is lost or given away
+
+T-CAL-006 A cancellation does not overtake its booking
+    [Documentation]    The booking could not be delivered at first; the cancellation waits until it is.
+    [Tags]    thorough
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the calendar answers 503 3 times
+    When the member books the class
+    And the member cancels the booking
+    Then the studio accepts it
+    And the calendar agrees with the bookings
+    And the calendar shows no booking
+    And no class is lost or given away

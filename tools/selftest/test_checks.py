@@ -170,6 +170,7 @@ BROKEN = {
     "I10 not to be traced": ("I10", told(event("booked", trace_id=None))),
     "I10 due tomorrow": ("I10", told(event("booked", next_attempt_at="2030-01-02T10:00:00"))),
     "I10 delivered before it was due": ("I10", told(event("booked", delivered_at="2030-01-01T10:00:00.5"))),
+    "I10 overtaken": ("I10", told(event("booked"), event("cancelled", delivered_at="2030-01-01T10:00:02"))),
     "I10 attended and taken out": (
         "I10",
         replace(SOUND, after=replace(FULL, bookings=[booking(status="completed")], outbox=[event("cancelled")])),
