@@ -9,10 +9,10 @@ from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
 from acceptance import current, schedule
+from acceptance.asking import actor_names
 from acceptance.client import Outcome
 from acceptance.errors import SuiteError
 from acceptance.model import Operation, Refusal, Status
-from acceptance.running_case import actor_names
 from acceptance.scene import OF_THE_WEEK
 from acceptance.schedule import END, Move
 

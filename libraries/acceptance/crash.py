@@ -19,6 +19,7 @@ from threading import Condition, Event
 
 import requests
 
+from acceptance.asking import Send
 from acceptance.bench import open_database
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
@@ -26,7 +27,7 @@ from acceptance.errors import SuiteError
 from acceptance.history import Done
 from acceptance.model import Call, Operation
 from acceptance.recovery import GATEWAY_ROLE, PATIENCE, POLL_SECONDS, Victim, come_back, heal, kill, lease
-from acceptance.running_case import RunningCase, Send
+from acceptance.running_case import RunningCase
 
 ROUNDS_AFTERWARDS = 2  # calls that each member makes after the recovery
 REPETITIONS = 5

@@ -19,6 +19,7 @@ from acceptance.times import start_of
 
 PLAIN_DEVICE = "api"
 OF_THE_WEEK = "class of day"
+STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 
 
 class Scene:
@@ -56,6 +57,36 @@ class Scene:
     def waiting(self) -> list[tuple[str, dict[str, Any]]]:
         """The rows that are not written yet."""
         return self.made[self._inserted :]
+
+    def caller(self, name: str, device: str = "") -> Caller:
+        """Return somebody by name, on another device where one is named."""
+        if name == "studio":
+            return replace(
+                self.bench.staff("admin"),
+                name="studio",
+                role="service",
+                user_id=None,
+                token=client.token(self.bench.target, None, "service_role"),
+            )
+        if name in STAFF:
+            person = self.bench.staff(self.random.choice(self.bench.contract.staff_roles(STAFF[name])))
+            table, row = rows.user(person.user_id or "", self.bench.contract.role(person.role), person.name)
+            self.events.append({"insert": table, "row": row})
+        elif name == "stranger" and name not in self.people:
+            person = self.add_member("stranger", 1)
+        elif name in self.people:
+            person = self.people[name]
+        else:
+            raise SuiteError(f"nobody is called {name!r} in this scenario; say first who there is.")
+        if device and device not in devices():
+            raise SuiteError(f"there is no device {device!r} in data/devices.yaml; known: {', '.join(devices())}.")
+        return replace(person, device=devices()[device]) if device else person
+
+    def slot(self, name: str) -> str:
+        """Return the id of "class" or "other class"."""
+        if name not in self.slots:
+            raise SuiteError(f"this scenario has no {name}; say first when it is and how many places it has.")
+        return self.slots[name]
 
     def insert(self) -> None:
         """Write the waiting rows, in one round trip."""
