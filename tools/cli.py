@@ -385,6 +385,14 @@ def doctor(env: Env = "embedded", sql: Sql = None) -> None:
     raise typer.Exit(0 if health.tell(env, sql or ()) else COULD_NOT_RUN)
 
 
+@app.command(epilog=examples("docs"))
+def docs() -> None:
+    """Write what can be said in a scenario, and what the scenarios say, as pages to read (Libdoc, Testdoc)."""
+    from tools import docs
+
+    print(f"Open {docs.write()}")
+
+
 @app.command(
     epilog=examples("selftest", "selftest -k generator", "selftest -x --durations 10"),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
