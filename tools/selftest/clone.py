@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,10 +12,21 @@ FILES = ("requirements.txt", "pyproject.toml")
 NOT_COPIED = shutil.ignore_patterns("generated", "__pycache__")
 
 
-def make_clone(folder: Path) -> Path:
-    """Copy what a fresh clone of the project has into a folder, and return it."""
+def make_clone(folder: Path, *, suites: Collection[str] = ()) -> Path:
+    """Copy what a fresh clone of the project has into a folder, and return it.
+
+    Args:
+        folder: is made.
+        suites: the files written by hand that are wanted, such as ``priority/known_bug.robot``; all of them by default.
+            A run makes all of those there are, and a test that is about something else need not wait for them.
+    """
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=NOT_COPIED)
     for name in FILES:
         shutil.copy(ROOT / name, folder / name)
+    for path in (folder / "suites").glob("*/*.robot") if suites else ():
+        if f"{path.parent.name}/{path.name}" not in suites:
+            path.unlink()
+            if not list(path.parent.glob("*.robot")):
+                shutil.rmtree(path.parent)  # Robot Framework wants no empty suite
     return folder

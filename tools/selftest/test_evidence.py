@@ -30,7 +30,8 @@ def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clone(tmp_path_factory.mktemp("evidence") / "clone")
+    few = ("priority/known_bug.robot", "priority/concurrency.robot")
+    return make_clone(tmp_path_factory.mktemp("evidence") / "clone", suites=few)
 
 
 @pytest.fixture(scope="module", params=["refund-again", "own-bookings-hidden"])
@@ -108,7 +109,7 @@ def test_the_case_can_be_replayed_and_reproduced_alone(clone: Path, broken: tupl
 
 
 def test_the_sound_studio_does_not_fail_the_replay(clone: Path) -> None:
-    done = pilates(clone, "run", "--count", "3")
+    done = pilates(clone, "run", "--count", "3", "--category", "functional")
     assert done.returncode == 0, done.stdout + done.stderr
     again = pilates(clone, "replay", "T-000002", "--repeat", "3")
     assert (again.returncode, "passed 3 of 3" in again.stdout) == (0, True), again.stdout + again.stderr

@@ -165,7 +165,7 @@ def test_interrupted_load_is_checked_and_removed(tmp_path: Path) -> None:
             if line.startswith("running: 10/10 users"):
                 process.send_signal(signal.SIGINT)
                 break
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=150)
     finally:
         process.kill()
     assert process.returncode == 0, said + rest

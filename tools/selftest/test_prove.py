@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -94,15 +95,16 @@ def prove(
 
 
 def test_a_small_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, general: plan.Plan) -> None:
-    names = ("refund-twice", "cancel-without-refund", "book-without-lock", "more-columns", "started-by-a-hair")
+    names = ("refund-twice", "cancel-without-refund", "more-columns", "started-by-a-hair")
     code, found, told = prove(job.Wish(names), tmp_path, monkeypatch, general, None)
     outcomes = {name: one["outcome"] for name, one in found.items()}
-    assert outcomes == dict(zip(names, ["killed", "killed", "killed", "green", "equivalent"], strict=True))
+    assert outcomes == dict(zip(names, ["killed", "killed", "green", "equivalent"], strict=True))
     assert "I2" in found["cancel-without-refund"]["broke"]
-    assert "Mutants: 3 of 3 killed (100.0%), 1 equivalent" in told
+    assert "Mutants: 2 of 2 killed (100.0%), 1 equivalent" in told
     assert code == 0
-    children = [child.cmdline() for child in psutil.Process().children(recursive=True)]
-    assert not [words for words in children if "tools.network.proxy" in words]
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it is just ending; a zombie is one of these
+            assert "tools.network.proxy" not in child.cmdline()
 
 
 def test_survivors_and_broken_overlays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, general: plan.Plan) -> None:

@@ -31,7 +31,7 @@ from tools.selftest.clone import make_clone
 
 SECONDS = 120
 BROKEN = "tools/mutants/cancel-on-ios-keeps-class.sql"
-CASES = ("--count", "24", "--category", "functional", "--seed", "5", "--processes", "2")
+CASES = ("--count", "16", "--category", "functional", "--seed", "5", "--processes", "2")
 WORKFLOW = DATA / "ci" / "github-actions.yml"
 
 # --- how the cases are dealt -----------------------------------------------------------------------------------------
