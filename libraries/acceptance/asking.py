@@ -413,6 +413,7 @@ class Asking(Memory, ABC):
         """Keep other cases from checking for expired deposits until this one ends: the check acts on everybody's."""
         if not self._expiry_alone:
             self._expiry_alone = True
+            self.last = None  # what was read before may have been switched off by another case since
             with self.bench.connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
 
