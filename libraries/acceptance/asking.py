@@ -361,6 +361,7 @@ class Asking(Memory, ABC):
 
     def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
         """Make calls: one, several released together, or in the order of a schedule."""
+        self.last = None  # where a call comes to no end, whoever looks next reads the rows anew
         self.network.before_calls(self.bench.session, [(one.key, one.caller.device) for one in planned])
         barrier = Barrier(len(planned))
         steered = bool(self.moves or self.faults)
@@ -413,6 +414,7 @@ class Asking(Memory, ABC):
         """Keep other cases from checking for expired deposits until this one ends: the check acts on everybody's."""
         if not self._expiry_alone:
             self._expiry_alone = True
+            self.last = None  # what was read before may have been switched off by another case since
             with self.bench.connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
 

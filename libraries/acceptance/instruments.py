@@ -189,10 +189,12 @@ def waiting(connection: Connection) -> list[Waiter]:
     """Read which server processes of this database wait for a lock, and why."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select pid, gate, case when gate is null then pg_blocking_pids(pid) else '{}' end,"
-            " (select query from pg_stat_get_activity(pid))"
+            "select pid, gate, case when gate is null then pg_blocking_pids(pid) else '{}' end, query"
             " from (select pid, case when locktype = 'advisory' and classid::bigint = %s then objid::bigint end as gate"
-            " from pg_locks where not granted and pid <> pg_backend_pid()) as waiting",
+            " from pg_locks where not granted and pid <> pg_backend_pid()) as waiting"
+            # Another database of the server has gates of the same numbers.
+            " join lateral (select datid, query from pg_stat_get_activity(pid)) as activity"
+            " on datid = (select oid from pg_database where datname = current_database())",
             (GATES,),
         )
         return [Waiter(pid, gate, frozenset(pids), query or "") for pid, gate, pids, query in cursor.fetchall()]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import uuid
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from acceptance import client, rows
 from acceptance.bench import Bench
@@ -19,6 +20,7 @@ from acceptance.times import start_of
 
 PLAIN_DEVICE = "api"
 OF_THE_WEEK = "class of day"
+LAST_MINUTES = timedelta(minutes=10)
 STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
 
 
@@ -247,7 +249,7 @@ class Scene:
         if len(deposits) > 1 and frozenset({"user_id"}) in deposits_table.unique:
             raise NotProven("not proven: the target keeps one deposit for each member, and this needs several.")
         now = self.now
-        ends = [_expiry(entry.get("expires"), now) for entry in deposits]
+        ends = [_expiry(entry.get("expires"), now, self.bench.target.environment.zone) for entry in deposits]
         order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))
         for number, entry in enumerate(deposits):
             self._add_deposit_row(
@@ -301,14 +303,22 @@ class Scene:
         return rows.row_id(self.bench.run, self.test_id, self.attempt, self.number())
 
 
-def _expiry(words: str | None, now: datetime) -> datetime | None:
-    """Turn "+30d", "-1d" or "+2h" into an instant; None stays None: it never expires."""
+def _expiry(words: str | None, now: datetime, zone: str) -> datetime | None:
+    """Turn "+30d", "-1d", "+2h" or "today" into an instant; None stays None: it never expires.
+
+    "Today" is in two hours, but before the studio's day ends; in the day's last minutes it is in two hours all the same.
+    """
     if words is None:
         return None
+    if words == "today":
+        here = now.astimezone(ZoneInfo(zone))
+        midnight = datetime.combine(here.date() + timedelta(days=1), time(), here.tzinfo)
+        soon = now + timedelta(hours=2)
+        return soon if midnight - now < LAST_MINUTES else min(soon, midnight - timedelta(seconds=1))
     unit = {"d": timedelta(days=1), "h": timedelta(hours=1)}.get(words[-1:])
     try:
         if unit is None:
             raise ValueError
         return now + int(words[:-1]) * unit
     except ValueError:
-        raise SuiteError(f"a deposit cannot expire {words!r}; say for example '+30d', '-1d' or '+2h'.") from None
+        raise SuiteError(f"a deposit cannot expire {words!r}; say for example '+30d', '-1d', '+2h' or 'today'.") from None

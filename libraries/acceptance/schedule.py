@@ -276,13 +276,16 @@ class Scheduler:
         return waiters
 
     def _is_blocked(self, actor: _Actor, waiters: Iterable[Waiter]) -> bool:
-        """Tell whether a call waits for a lock of somebody who stands at a gate of ours, directly or in a queue."""
+        """Tell whether a call waits for a lock of somebody who stands at a gate of ours, directly or in a queue.
+
+        Calls of the same function cannot be told from each other: then all of those that are on their way must wait.
+        """
         held = {other.pid for other in self._actors.values() if other.pid is not None}
-        blocked: set[int] = set()
         queue = [waiter for waiter in waiters if waiter.gate is None and actor.function in waiter.query]
         if not held or not queue:
             return False
         everybody = {waiter.pid: waiter.blockers for waiter in waiters}
+        blocked: set[int] = set()
         for waiter in queue:
             reached, edge = set(waiter.blockers), list(waiter.blockers)
             while edge:
@@ -291,7 +294,8 @@ class Scheduler:
                 edge += more
             if reached & held:
                 blocked.add(waiter.pid)
-        return bool(blocked)
+        alike = [other for other in self._actors.values() if other.function == actor.function]
+        return len(blocked) >= sum(1 for one in alike if one.future is not None and not one.ended and one.gate is None)
 
 
 def _described(stop: Stop) -> str:

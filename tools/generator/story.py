@@ -385,6 +385,6 @@ def ends(start: State, calls: tuple[Call, ...]) -> tuple[tuple[int, State], ...]
 
 
 def _seconds(words: str | None) -> int:
-    if words is None:
+    if words is None or words == "today":
         return 0
     return int(words[:-1]) * {"d": 86_400, "h": 3_600}[words[-1]]

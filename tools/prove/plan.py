@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from tools.prove.overlays import Overlay
 SUITES = ROOT / "suites"
 BY_HAND = ("priority", "rules")
 RESOURCE = ROOT / "resources" / "studio.resource"
-THOROUGH = "thorough"  # the tag of tests that do what another one does, only more of it: not for controls
+THOROUGH = "thorough"  # the tag of tests that do what another one does, only more of it: for controls in turn
+TURNS = 12  # each control meets what every control meets, and of the rest every twelfth test, each another one
 EACH = 2  # generated cases of each action
 OF_FAULTS = 10  # of the actions whose cases take another fault each
 COUNT, SEED = 1247, 20251024  # the default table, of which the general part is taken
@@ -36,14 +39,15 @@ FEATURES = {
     "confirm": re.compile(r"\bconfirms\b"),
     "credit": re.compile(r"\bcredits?\b"),
     "expire": re.compile(r"\bexpire|\btime is over|\bchecks for\b"),
-    "retry": re.compile(r"\brepeats\b|\btaps again\b|\btwice\b|\banswer is lost\b"),
+    "retry": re.compile(r"\brepeats\b|\btaps again\b|\btwice\b|\banswer is lost\b|\bsame key\b"),
     "fault": re.compile(r"\bdatabase (?:fails|connection|takes)\b"),
     "network": re.compile(r"\bservice (?:answers|acts)|\bon the way\b|\btruncated\b|\bstalls?\b|\bpackets\b"),
     "calendar": re.compile(r"\bcalendar(?:'s)? (?:shows|agrees|answers?|is|does)\b|\bcalendar for\b"),
     "schedule": re.compile(r"->|\bstopped\b|\bwhile the other\b"),
     "rush": re.compile(r"\bat once\b|\bround|\bat the same time\b|\bat the very same\b"),
     "desk": re.compile(r"\bfront desk\b"),
-    "stranger": re.compile(r"\banother member\b|\bstranger\b"),
+    "stranger": re.compile(r"\banother member\b|\bstranger\b|\bnobody (?:else|writes)\b|\bonly the\b|\bothers do\b"),
+    "sweep": re.compile(r"\bat every point\b"),
     "time": re.compile(r"\bstarted\b|clock change|at 00:15|at 23:45|\bago\b|\bminutes\b"),
     "places": re.compile(r"\blowers?\b|\bswitche[sd]\b|\bplaces are taken\b"),
 }
@@ -63,14 +67,15 @@ WORDS = {
     "schedule": "schedule lock locks locked race",
     "rush": "counts",
     "desk": "desk staff secretary caller admin trainer definer",
-    "stranger": "anybody strangers stranger caller visitors members",
+    "stranger": "anybody somebody strangers stranger caller visitors members trainer unknown",
+    "sweep": "",
     "time": "started starts time date zone day tomorrow clock",
     "places": "capacity full class closes switched slot slots",
 }
 COMMON = {"the", "and", "class", "book", "member", "with", "that", "not"}  # stand in nearly every sentence
-SAME = 0.7  # for each word that mutant and test share
+SAME = 0.4  # for each word that mutant and test share
 LIKE = 1.0  # against each earlier test of the same action
-COSTLY = {"calendar": 6.0, "rush": 2.0, "network": 2.0, "fault": 1.0, "schedule": 1.0}
+COSTLY = {"calendar": 6.0, "rush": 2.0, "network": 2.0, "fault": 1.0, "schedule": 1.0, "sweep": 4.0}
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Test:
 
 @dataclass
 class Plan:
-    """All tests of the general part; ``small`` names those that every control is put through."""
+    """All tests of the general part; ``small`` names those that every control is put through, the rest takes turns."""
 
     tests: list[Test]
     small: set[str] = field(default_factory=set)
@@ -98,6 +103,12 @@ class Plan:
     crash: Path | None = None
     resources: tuple[str, ...] = (str(RESOURCE),)
     keywords: tuple[UserKeyword, ...] = ()
+
+    @cached_property
+    def rare(self) -> dict[str, float]:
+        """Weigh each word of the tests: the fewer tests have it, the more it says."""
+        counts = Counter(word for test in self.tests for word in test.words)
+        return {word: log(len(self.tests) / count) for word, count in counts.items()}
 
     def suite(self, tests: Sequence[Test]) -> TestSuite:
         """Put tests of many files into one suite, which has what each of their files brings along."""
@@ -109,22 +120,25 @@ class Plan:
         return suite
 
     def of(self, overlay: Overlay) -> list[Test]:
-        """List the tests for an overlay, the fitting ones first, and not all of one action at once.
-
-        A race in a stated order is left to the mutants that need one, but for the few that controls meet too.
-        """
+        """List the tests for an overlay, the fitting ones first, and not all of one action at once."""
         if overlay.is_control:
-            return [test for test in self.tests if test.name in self.small]
+            others = [test.name for test in self.tests if test.name not in self.small]
+            met = self.small | set(others[_turn(overlay) :: TURNS])
+            return [test for test in self.tests if test.name in met]
         asked, said = wanted(overlay), stems(f"{overlay.id} {overlay.head.get('symptom', '')}")
-        races = overlay.is_race or overlay.head.get("needs") == "schedule" or not overlay.head
-        some = [t for t in self.tests if races or t.name in self.small or not t.action.startswith("order_")]
-        fitting = sorted(some, key=lambda test: -score(test, asked, said))
+        fits = {test.name: score(test, asked, said, self.rare) for test in self.tests}
+        fitting = sorted(self.tests, key=lambda test: -fits[test.name])
         met: Counter[str] = Counter()
         keys = {}
         for test in fitting:
-            keys[test.name] = LIKE * met[test.action] - score(test, asked, said)
+            keys[test.name] = LIKE * met[test.action] - fits[test.name]
             met[test.action] += bool(test.action)
         return sorted(fitting, key=lambda test: keys[test.name])
+
+
+def _turn(overlay: Overlay) -> int:
+    """Count the controls, so that each takes another part of what they share out."""
+    return sorted(path.stem for path in overlay.path.parent.glob("*.sql")).index(overlay.id) % TURNS
 
 
 def make(place: Path) -> Plan:
@@ -152,8 +166,6 @@ def make(place: Path) -> Plan:
             rest.append(test)
             continue
         tests.append(test)
-        if met[case["action"]] == 1 or (case["category"] == "order" and met[case["action"]] % 8 == 0):
-            small.add(test.name)
     crash = SUITES / "crash"
     return Plan(
         tests,
@@ -193,7 +205,7 @@ def features(model: TestCase) -> frozenset[str]:
 
 def words_of(model: TestCase) -> frozenset[str]:
     """Return the words of a test's name and sentences without their endings."""
-    return stems("\n".join([model.name, *_sentences(model.body)]))
+    return stems("\n".join([model.name, model.doc, *_sentences(model.body)]))
 
 
 def _sentences(body: Any) -> list[str]:
@@ -225,8 +237,8 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(words - COMMON)
 
 
-def score(test: Test, asked: dict[str, float], said: frozenset[str]) -> float:
+def score(test: Test, asked: dict[str, float], said: frozenset[str], rare: dict[str, float]) -> float:
     """Say how well a test fits: what it has of what is asked and said, less what makes it slow for nothing."""
     gain = sum(weight for name, weight in asked.items() if name in test.features)
     cost = sum(weight for name, weight in COSTLY.items() if name in test.features and asked.get(name, 0) < weight)
-    return gain - cost - 0.2 * len(test.features - asked.keys()) + SAME * len(said & test.words)
+    return gain - cost - 0.2 * len(test.features - asked.keys()) + SAME * sum(rare[word] for word in said & test.words)

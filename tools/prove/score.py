@@ -32,6 +32,7 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "controls": len(controls),
         "green": sum(one.outcome is Outcome.GREEN for one in controls),
         "red": sum(one.outcome is Outcome.RED for one in controls),
+        "not_exercised": sum(len(one.not_exercised) for one in verdicts),
     }
 
 
@@ -64,6 +65,9 @@ def summary(verdicts: Sequence[Verdict], seconds: float) -> list[str]:
         )
     if found["controls"]:
         lines.append(f"Controls: {found['green']} of {found['controls']} green, {found['red']} red.")
+    if found["not_exercised"]:
+        number = sum(bool(one.not_exercised) for one in verdicts)
+        lines.append(f"Not exercised: {found['not_exercised']} tests of {number} overlays, neither found nor passed.")
     for outcome in (*ALIVE, Outcome.RED, Outcome.DIFFERENT, Outcome.BROKEN):
         for one in verdicts:
             if one.outcome is outcome:

@@ -43,6 +43,7 @@ READY_SECONDS = 30
 POOL = 64  # the most connections of a gateway; a rush has up to 50 callers
 WARM = 4
 REVIVE_SECONDS = 0.2
+DEADLOCK_TIMEOUT = "100ms"  # instead of a second, which every replay of a deadlock would wait
 
 
 @dataclass
@@ -247,6 +248,7 @@ class Stand:
         self.database = f"prove_{os.getpid()}"
         admin = self._administration.cursor()
         admin.execute(f"create database {self.database} template {TEMPLATE} strategy file_copy")
+        admin.execute(f"alter database {self.database} set deadlock_timeout = '{DEADLOCK_TIMEOUT}'")
         pid, bench = 0, None
         try:
             with closing(psycopg2.connect(self.access.url(self.database))) as connection:

@@ -354,6 +354,51 @@ def test_three_calls_take_their_turns(place: Place) -> None:
     assert scheduler.course.seen == [*waits, "eve ended", "bob ended", "anna ended"]
 
 
+def test_calls_of_one_function_wait_one_after_the_other(place: Place) -> None:
+    _, deposit = place.member()
+    over, late = threading.Event(), []
+
+    def anna() -> Any:
+        answer = place.call("anna", "select one_way(%s, %s)", deposit, place.slot())()
+        over.set()
+        return answer
+
+    def eve() -> Any:
+        over.wait(0.5)  # by then bob waits; that must not pass for eve
+        late.append(over.is_set())
+        return place.call("eve", "select right_credit(%s)", deposit)()
+
+    bob = place.call("bob", "select right_credit(%s)", deposit)
+    tasks = {
+        "anna": ("anna", "one_way", anna),
+        "bob": ("bob", "right_credit", bob),
+        "eve": ("eve", "right_credit", eve),
+    }
+    scheduler = place.scheduler()
+    moves = schedule.read("anna -> slot.update | bob -> end | eve -> end | anna -> end")
+    assert scheduler.run(tasks, moves, {}) == [1, 1, 1]
+    assert scheduler.course.seen == ["anna waits at slot.update", "bob is blocked", "eve is blocked", "anna ended"]
+    assert late == [False]
+
+
+def test_gates_of_another_database_are_not_ours(place: Place, studio: Studio) -> None:
+    gate = f"select pg_advisory_lock({instruments.GATES}, 7)"
+    holder, waiter = psycopg2.connect(studio.database_url), psycopg2.connect(studio.database_url)
+    with contextlib.closing(holder), contextlib.closing(waiter):
+        holder.cursor().execute(gate)
+        waits = place.pool.submit(waiter.cursor().execute, gate)
+        try:
+            until = time.monotonic() + 20
+            while not place.sql("select 1 from pg_locks where not granted and pid = %s", waiter.info.backend_pid):
+                assert time.monotonic() < until
+                time.sleep(0.002)
+            assert instruments.waiting(place.own) == []
+        finally:
+            holder.rollback()
+            holder.cursor().execute("select pg_advisory_unlock_all()")
+            waits.result()
+
+
 def test_a_deadlock_of_the_target_comes_to_its_end(place: Place) -> None:
     _, deposit = place.member()
     slot = place.slot()

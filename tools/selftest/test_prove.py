@@ -39,6 +39,23 @@ def test_the_score_counts_what_could_be_told_apart() -> None:
     assert any("survived: c: symptom of c" in line for line in score.summary(found, 1))
 
 
+def test_what_was_not_exercised_is_neither_found_nor_passed() -> None:
+    green, alive = verdict("a", Outcome.GREEN, overlays.CONTROL), verdict("b", Outcome.SURVIVED)
+    green.not_exercised, alive.not_exercised = ["T-1", "T-2"], ["T-1"]
+    assert score.figures([green, alive])["not_exercised"] == 3
+    assert any("Not exercised: 3 tests of 2 overlays" in line for line in score.summary([green, alive], 1))
+    assert (score.exit_code([green]), score.exit_code([alive])) == (0, 1)
+
+
+def test_controls_share_out_what_not_each_of_them_meets(general: plan.Plan) -> None:
+    met = [
+        {test.name for test in general.of(one)} for one in map(overlays.read, sorted(overlays.CONTROLS.glob("*.sql")))
+    ]
+    assert set.intersection(*met) == general.small
+    assert set.union(*met) == {test.name for test in general.tests}
+    assert max(map(len, met)) - min(map(len, met)) <= 1
+
+
 @pytest.mark.parametrize(
     ("outcomes", "code"),
     [
