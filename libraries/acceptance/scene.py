@@ -306,7 +306,7 @@ class Scene:
 def _expiry(words: str | None, now: datetime, zone: str) -> datetime | None:
     """Turn "+30d", "-1d", "+2h" or "today" into an instant; None stays None: it never expires.
 
-    "Today" is in two hours, but before the studio's day ends; in the day's last minutes it is in two hours all the same.
+    "Today" is in two hours, but before the studio's day ends; in the day's last minutes in two hours all the same.
     """
     if words is None:
         return None
@@ -321,4 +321,5 @@ def _expiry(words: str | None, now: datetime, zone: str) -> datetime | None:
             raise ValueError
         return now + int(words[:-1]) * unit
     except ValueError:
-        raise SuiteError(f"a deposit cannot expire {words!r}; say for example '+30d', '-1d', '+2h' or 'today'.") from None
+        known = "say for example '+30d', '-1d', '+2h' or 'today'"
+        raise SuiteError(f"a deposit cannot expire {words!r}; {known}.") from None
