@@ -12,6 +12,7 @@ Test Tags        rules    category-rules    priority-p0    faults
 *** Test Cases ***
 T-RULE-401 Somebody else is faster, at every point
     [Documentation]    Protects from: a serialization failure after which half of a change stays.
+    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And another class tomorrow at 12:00 with 4 places
