@@ -43,6 +43,7 @@ T-CAL-002 The calendar fails while a booking is cancelled
 
 T-CAL-003 The calendar takes a booking and its answer is lost
     [Documentation]    The booking is told again, and stands in the calendar once.
+    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And the calendar's answer is lost

@@ -6,7 +6,7 @@ Resource         ../../resources/studio.resource
 Test Setup       The case begins
 Test Teardown    The case ends
 
-Test Tags        rules    category-rules    priority-p0    faults
+Test Tags        rules    category-rules    priority-p0    faults    thorough
 
 
 *** Test Cases ***
@@ -27,7 +27,6 @@ T-RULE-401 Somebody else is faster, at every point
 
 T-RULE-402 A deadlock, at every point
     [Documentation]    Protects from: a call that is broken off and yet took or gave something.
-    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And another class tomorrow at 12:00 with 4 places
@@ -43,7 +42,6 @@ T-RULE-402 A deadlock, at every point
 
 T-RULE-403 A time-out, at every point
     [Documentation]    Protects from: a booking that takes too long: the class is gone, and nothing is booked.
-    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And another class tomorrow at 12:00 with 4 places
@@ -59,7 +57,6 @@ T-RULE-403 A time-out, at every point
 
 T-RULE-404 The disk is full, at every point
     [Documentation]    Protects from: an error that is swallowed: booked and paid, and the calendar is never told.
-    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And another class tomorrow at 12:00 with 4 places
@@ -75,7 +72,6 @@ T-RULE-404 The disk is full, at every point
 
 T-RULE-405 The connection dies at every point
     [Documentation]    Protects from: work that is spread over several transactions.
-    [Tags]    thorough
     Given a member with 5 classes left
     And a class tomorrow at 10:00 with 4 places
     And another class tomorrow at 12:00 with 4 places
