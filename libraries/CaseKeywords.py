@@ -198,8 +198,7 @@ def _wanted() -> tuple[environment.Environment, list[Path], Path]:
     folder = Path(str(variables.get_variable_value("${RUN_DIR}") or variables.get_variable_value("${OUTPUT DIR}")))
     sql = [Path(part) for part in str(variables.get_variable_value("${SQL}") or "").split(",") if part]
     chosen = environment.load(name, sql)
-    if chosen.read_only:
-        raise SuiteError(f"{name}: the environment is read-only; scenarios write rows and cannot run there.")
+    environment.check_writable(chosen)
     return chosen, overlays, folder
 
 

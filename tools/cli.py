@@ -61,6 +61,25 @@ Sql = Annotated[
 ]
 
 
+@app.callback()
+def everywhere(
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Write nothing anywhere: commands that would write refuse.")
+    ] = False,
+    on_production: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Allow rows to be written to this environment although it is production."),
+    ] = None,
+) -> None:
+    """Does a booking system ever lose a class? 1,247 generated end-to-end cases look for it."""
+    from acceptance import environment
+
+    if read_only:
+        os.environ[environment.READ_ONLY] = "yes"
+    if on_production:
+        os.environ[environment.ON_PRODUCTION] = on_production
+
+
 @app.command(epilog=examples("generate", "generate --count 2000 --seed 7", "generate --category concurrency"))
 def generate(
     count: Count = DEFAULT_COUNT,

@@ -132,7 +132,7 @@ def open_database(target: Target) -> Connection:
         psycopg2.OperationalError: when the database does not let us in.
     """
     connection = psycopg2.connect(target.database_url)
-    connection.autocommit = True
+    connection.set_session(readonly=target.environment.only_read, autocommit=True)
     with connection.cursor() as cursor:
         cursor.execute("set time zone 'UTC'")
     return connection

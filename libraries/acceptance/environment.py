@@ -15,6 +15,9 @@ from acceptance.errors import SuiteError
 from acceptance.model import Choice, Operation, Policy, Refusal, Status
 
 FILE = DATA / "environments.yaml"
+# Said once on the command line, known to every process of a command.
+READ_ONLY = "PILATES_READ_ONLY"
+ON_PRODUCTION = "PILATES_ON_PRODUCTION"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ class Environment:
     functions_given: frozenset[Operation] = frozenset()
     wording: Wording = field(default_factory=Wording)
     policies: Mapping[Policy, Choice] = field(default_factory=dict)
+    production: bool = False
+
+    @property
+    def only_read(self) -> bool:
+        """Whether nothing may be written there: the entry says so, or whoever called us does."""
+        return self.read_only or READ_ONLY in os.environ
 
     @property
     def foreign(self) -> bool:
@@ -144,10 +153,27 @@ def load(name: str, sql: Sequence[Path] = ()) -> Environment:
         functions_given=frozenset(Operation(key) for key in entry.get("functions", {})),
         wording=_wording(entry),
         policies=policies,
+        production=merged.get("production", False),
         locations={
             k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
         },
     )
+
+
+def check_writable(environment: Environment) -> None:
+    """Look whether an environment may be written to.
+
+    Raises:
+        SuiteError: when it is read-only, or members depend on it and nobody has said its name a second time.
+    """
+    name = environment.name
+    if environment.read_only:
+        raise SuiteError(f"{FILE}: {name}.read_only: is true; this command writes rows. Choose another environment.")
+    if READ_ONLY in os.environ:
+        raise SuiteError(f"{name}: --read-only was said, and this command writes rows.")
+    if environment.production and os.environ.get(ON_PRODUCTION) != name:
+        words = f"is true; this command writes rows. If that is meant, say --on-production {name} before the command"
+        raise SuiteError(f"{FILE}: {name}.production: {words}.")
 
 
 def connect(environment: Environment, overlays: Sequence[Path] = (), *, private: bool = False) -> Target:

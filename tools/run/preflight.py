@@ -27,17 +27,18 @@ def writable(name: str, sql: Sequence[Path] = ()) -> Environment:
         sql: SQL files in the place of those that it names.
 
     Raises:
-        SuiteError: when there is none of that name, or it is read-only.
+        SuiteError: when there is none of that name, or it may not be written to.
     """
     chosen = environment.load(name, sql)
-    if chosen.read_only:
-        raise SuiteError(f"{FILE}: {name}.read_only: is true; this command writes rows. Choose another environment.")
+    environment.check_writable(chosen)
     return chosen
 
 
 @contextmanager
 def connected(target: Target) -> Iterator[Connection]:
     """Open a connection to the target's database, in autocommit, and close it afterwards.
+
+    Where nothing may be written, the server itself sees to it: every transaction is read-only.
 
     Raises:
         SuiteError: when the database does not let us in; the message never carries the password.
@@ -49,7 +50,7 @@ def connected(target: Target) -> Iterator[Connection]:
         raise SuiteError(f"{place}: the database does not let us in: {_first_line(error)}.") from None
     except psycopg2.ProgrammingError:
         raise SuiteError(f"{place}: is not a PostgreSQL URL (postgresql://user:password@host:port/name).") from None
-    connection.autocommit = True
+    connection.set_session(readonly=target.environment.only_read, autocommit=True)
     try:
         yield connection
     finally:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded, environment, rows
-from acceptance.bench import run_digits
+from acceptance.bench import open_database, run_digits
 from acceptance.datafiles import ROOT
-from tools import cli, pilates
-from tools.run import folder
+from tools import cli, generator, pilates
+from tools.run import folder, preflight
 
 Call = Callable[..., tuple[int, str]]
 
@@ -125,7 +129,9 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["pilates", *arguments])
-        code = cli.main()
+        with monkeypatch.context() as local:
+            local.setattr(os, "environ", dict(os.environ))  # what an option says to all processes ends with the call
+            code = cli.main()
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -201,6 +207,51 @@ def test_read_only_environment_is_refused(call: Call, environments: Callable[[st
     code, said = call(command, "--env", "mine")
     assert code == 2
     assert "mine.read_only" in said
+
+
+WRITING = ["run", "run --priority", "random", "load", "clean", "replay T-000001"]
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_production_wants_its_name_once_more(
+    call: Call, environments: Callable[[str], None], command: str, tmp_path: Path
+) -> None:
+    environments("mine: {description: x, start: tools/studio/supervisor.py, production: true}")
+    where = ["--run", str(a_run(tmp_path, "mine"))] if command.startswith("replay") else ["--env", "mine"]
+    for before in ([], ["--on-production", "embedded"]):
+        code, said = call(*before, *command.split(), *where)
+        assert code == 2
+        assert "mine.production: is true" in said
+        assert "--on-production mine" in said
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_read_only_is_enforced_on_every_command_that_writes(call: Call, command: str, tmp_path: Path) -> None:
+    where = ["--run", str(a_run(tmp_path, "embedded"))] if command.startswith("replay") else []
+    code, said = call("--read-only", *command.split(), *where)
+    assert code == 2
+    assert "--read-only was said" in said
+
+
+def a_run(place: Path, env: str) -> Path:
+    """Write what ``replay`` wants to know of an earlier run."""
+    (place / "run.json").write_text(json.dumps({"arguments": {"env": env, "overlays": [], "sql": []}}))
+    record = generator.generate(count=1, seed=1)
+    generator.write_table(record, place / "cases.json")
+    return place
+
+
+def test_the_server_itself_refuses_writes_where_nothing_may_be_written(
+    studio: embedded.Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(environment.READ_ONLY, "yes")
+    target = environment.Target(environment.load("embedded"), studio.api_url, studio.database_url, studio.jwt_secret)
+    with preflight.connected(target) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from public.user_profiles")
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            rows.remove_rows(connection)
+    with closing(open_database(target)) as connection, pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+        rows.remove_rows(connection)
 
 
 # The address answers nothing: port 1 is reserved, and nobody listens there.
