@@ -11,6 +11,8 @@ from typing import Any
 import jwt
 import orjson
 import requests
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from acceptance.datafiles import Device
 from acceptance.environment import Target
@@ -20,6 +22,10 @@ from acceptance.network import Network
 
 TOKEN_SECONDS = 3600
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+TOO_MANY = 429
+MOST_WAITS = 5  # for one request; a system that limits us that long has no capacity for this run
+LONGEST_WAIT = 30.0  # seconds
+pause = time.sleep
 WAITED = (Fault.SLOW, Fault.PACKETS_LOST)  # the answer came all the same
 
 
@@ -131,14 +137,19 @@ def call(
         headers["X-Attempt"] = str(attempt)
         patience = network.read_timeout(request.key, attempt, device.read_timeout)
         try:
-            response = session.request(
-                request.method,
-                url,
-                params=request.params,
-                data=data,
-                headers=headers,
-                timeout=(device.connect_timeout, patience),
-            )
+            for waits in range(MOST_WAITS + 1):
+                response = session.request(
+                    request.method,
+                    url,
+                    params=request.params,
+                    data=data,
+                    headers=headers,
+                    timeout=(device.connect_timeout, patience),
+                )
+                if response.status_code != TOO_MANY or waits == MOST_WAITS:
+                    break
+                reply.attempts.append(str(TOO_MANY))
+                pause(_told_to_wait(response))
         except requests.RequestException as error:
             reply.attempts.append(type(error).__name__)
             continue
@@ -151,6 +162,15 @@ def call(
         reply.attempts = _in_words(reply.attempts, network.met(session, request.key))
     _judge(reply, target.environment.refusals)
     return reply
+
+
+def _told_to_wait(response: requests.Response) -> float:
+    """Return how many seconds a system that limits the rate of requests asks to wait (``Retry-After``)."""
+    try:
+        seconds = Retry().parse_retry_after(response.headers.get("Retry-After", "1"))
+    except InvalidHeader:
+        seconds = 1.0
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _in_words(attempts: list[str], met: dict[int, list[str]]) -> list[str]:
@@ -204,6 +224,8 @@ def _judge(reply: Reply, refusals: dict[Refusal, Any]) -> None:
         return
     body = reply.body if isinstance(reply.body, dict) else {}
     reply.message = str(body.get("message") or reply.body or "")
+    if reply.status == TOO_MANY:
+        return  # the system did not even look at it: no refusal of the studio
     # 5xx leaves open whether the server acted; anything else is an answer.
     if reply.status < 500:
         reply.outcome = Outcome.REFUSED
