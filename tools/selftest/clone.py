@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("suites", "resources", "libraries", "data", "tools")
 FILES = ("requirements.txt", "pyproject.toml")
 NOT_COPIED = shutil.ignore_patterns("generated", "__pycache__")
+
+
+def interruptible() -> None:
+    """Let Ctrl-C reach a child process, also where we were started in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def make_clone(folder: Path, *, suites: Collection[str] = ()) -> Path:

@@ -31,7 +31,7 @@ from tools.selftest.conftest import ROOT, SUPERVISOR
 from tools.studio.calendar_worker import Delivery, entry
 from tools.studio.processes import wait_until
 
-PATIENCE = 15
+PATIENCE = 40
 TEN = datetime(2030, 1, 15, 8, 0, tzinfo=UTC)  # ten o'clock in Athens
 TWELVE = datetime(2030, 1, 15, 10, 0, tzinfo=UTC)
 

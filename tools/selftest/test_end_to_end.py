@@ -15,7 +15,7 @@ from robot.api import ExecutionResult
 from robot.result import TestCase as ResultTest
 
 from tools.run.cases import id_of
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import interruptible, make_clone
 
 CASES = 40
 SECONDS = 240
@@ -142,7 +142,11 @@ def test_broken_studio_is_found_out(clone: Path, latest: Path) -> None:
 
 def test_interrupted_run_keeps_what_was_done(clone: Path) -> None:
     process = subprocess.Popen(
-        command("run", "--count", "400", "--processes", "2"), cwd=clone, stdout=subprocess.PIPE, text=True
+        command("run", "--count", "400", "--processes", "2"),
+        cwd=clone,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
     )
     try:
         _wait_for_some_cases(process)

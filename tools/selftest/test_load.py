@@ -25,7 +25,7 @@ from acceptance.snapshot import Snapshot
 from tools import cli
 from tools.load import checking, job
 from tools.run import folder
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import interruptible, make_clone
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("load", "--users", "10", "--time", "5s", "--spawn-rate", "10", "--think", "0.2")
@@ -156,7 +156,8 @@ def test_interrupted_load_is_checked_and_removed(tmp_path: Path) -> None:
     clone = make_clone(tmp_path / "a clone")
     command = [sys.executable, "tools/pilates.py"]
     load = [*command, "load", "--users", "10", "--time", "0", "--spawn-rate", "10", "--workers", "2"]
-    process = subprocess.Popen(load, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(load, cwd=clone, preexec_fn=interruptible, **output)
     try:
         until, said = time.monotonic() + SECONDS, ""
         for line in process.stdout or ():
