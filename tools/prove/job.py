@@ -73,6 +73,8 @@ def run(wish: Wish, console: Console) -> int:
             console.print("Stopped; what was tried so far is written.", highlight=False)
             return INTERRUPTED
     report = score.write(place, verdicts, time.monotonic() - began)
+    if score.matrix(verdicts):
+        console.print(score.table(verdicts))
     for line in score.summary(verdicts, time.monotonic() - began):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.table import Table
+
 from tools.prove.overlays import CONTROL
 from tools.prove.trial import EXPECTATION, Outcome, Verdict
 
@@ -129,6 +132,16 @@ def _families(verdicts: Sequence[Verdict]) -> list[str]:
         keys = ("mutants", "killed", "survived", "equivalent")
         lines.append(f"| {family} | {' | '.join(str(found[key]) for key in keys)} |")
     return lines
+
+
+def table(verdicts: Sequence[Verdict]) -> Table:
+    """Return the kill matrix for a screen: by family, how many mutants broke which invariant."""
+    rows = matrix(verdicts)
+    columns = sorted({name for row in rows.values() for name in row}, key=_place)
+    found = Table("Family", *columns, title="Kill matrix", box=box.SIMPLE)
+    for family, row in rows.items():
+        found.add_row(family, *(str(row.get(name, "")) for name in columns))
+    return found
 
 
 def _matrix(verdicts: Sequence[Verdict]) -> list[str]:
