@@ -327,7 +327,7 @@ def report(
 def analyze(
     name: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's name or folder.")] = "latest",
 ) -> None:
-    """Group a run's failures by invariant and cause, with what the failing cases share, and the slowest calls."""
+    """List the findings of a run, with what their cases share, and the slowest calls."""
     from tools.report import analysis
     from tools.run import folder
 
