@@ -1,147 +1,210 @@
-"""Keywords about rights: who may ask for what, and who sees and writes which rows."""
+"""Keywords about rights: who may ask for what, and who sees and writes which rows, as ``data/access.yaml`` says."""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import replace
+from collections.abc import Iterator
+from typing import Any
 
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn
 
-from acceptance import client, current, filling
+from acceptance import current, trespass
+from acceptance.access import Line, May
 from acceptance.client import Caller, Outcome, Request
 from acceptance.errors import NotProven
-from acceptance.model import FOR_STAFF_ONLY, MAY_ACT_FOR_OTHERS, Operation, Status
+from acceptance.model import Operation
+from acceptance.rows import OCCUPANCY
 from acceptance.running_case import RunningCase
 
-TABLES = {
-    "profile": ("user_profiles", "user_id"),
-    "deposits": ("pilates_deposits", "user_id"),
-    "bookings": ("pilates_bookings", "user_id"),
-    "audit log": ("pilates_audit_log", "user_id"),
+OPERATIONS = {
+    "book the class": Operation.BOOK,
+    "cancel the booking": Operation.CANCEL,
+    "move the booking": Operation.RESCHEDULE,
+    "remove the booking": Operation.ADMIN_REMOVE,
+    "confirm attendance": Operation.CONFIRM,
+    "credit classes": Operation.CREDIT,
+    "check for expired deposits": Operation.EXPIRE,
 }
+TABLES = {
+    "profiles": "user_profiles",
+    "the schedule": "pilates_schedule_slots",
+    "deposits": "pilates_deposits",
+    "bookings": "pilates_bookings",
+    "the occupancy": OCCUPANCY,
+    "the audit log": trespass.AUDIT,
+    "calendar events": trespass.OUTBOX,
+    "idempotency keys": trespass.KEYS,
+}
+OF_A_BOOKING = frozenset({Operation.CANCEL, Operation.RESCHEDULE, Operation.ADMIN_REMOVE, Operation.CONFIRM})
+OF_A_MEMBER = (Operation.BOOK, Operation.CREDIT)
+NAMED = frozenset({Operation.CANCEL, Operation.RESCHEDULE, Operation.CONFIRM})
 
-_OF_A_BOOKING = frozenset({Operation.CANCEL, Operation.RESCHEDULE, Operation.CONFIRM})
+UNAUTHORIZED = 401
+OWN_CHOICE = "Its own choice: "
 
 
 @library(scope="GLOBAL", auto_keywords=False)
 class RightsKeywords:
-    """Asks in the name of those who may not, and looks and writes where they must not."""
+    """Asks in the name of those who may and of those who may not, and looks and writes where they must not."""
 
     @keyword
-    def everybody_else_should_be_refused(
-        self, operation: Operation, *, slot: str = "class", classes: str = "3"
-    ) -> None:
-        """Lets everybody ask who may not, one after the other: each must be refused, and nothing may change.
+    def nobody_may_ask_but_those_of_the_table(self, what: str) -> None:
+        """Lets everybody of ``data/access.yaml`` ask: who may is answered, who may not is refused, and nothing changes.
 
-        Those are another member, whoever is not signed in, somebody with a token of nobody, and the trainer and the
-        member unless they may. About a booking each of them asks once in the member's name, and once in their own.
-
-        Example:
-        | Everybody Else Should Be Refused | CONFIRM |
-        """
-        case = current.case()
-        contract = case.bench.contract
-        function = contract.functions.get(operation)
-        if operation is Operation.BOOK and function and not contract.reference and "member" not in function.arguments:
-            logger.info(f"{function.name} has no argument for the member: nobody can ask for somebody else.")
-            return
-        callers = [case.caller("stranger"), *_outsiders(case)]
-        if "trainer" not in MAY_ACT_FOR_OTHERS[operation]:
-            callers.append(case.caller("trainer"))
-        if operation in FOR_STAFF_ONLY:
-            callers.append(case.caller("member"))
-        for caller in callers:
-            # Also in their own name: a studio must ask whose booking it is, not whose name stands in the request.
-            for own_name in (False, True) if operation in _OF_A_BOOKING else (False,):
-                case.ask(operation, caller, slot=slot, classes=current.count(classes), own_name=own_name)
-                reply = case.done().reply
-                logger.info(f"{caller.name}: {operation}: {reply.described()}")
-                refused = reply.outcome is Outcome.REFUSED and not case.changed
-                case.expect(refused, f"{caller.name} must be refused, but the answer is {reply.described()}.")
-
-    @keyword
-    def others_should_not_see(self, what: str) -> None:
-        """Lets outsiders look for the member's rows: they must be shown nothing.
+        About a booking everybody but the member asks once in the member's name, and once in their own. The member needs
+        nine classes, and there must be a class and another class.
 
         | =Argument= | =Meaning= |
-        | ``what``   | ``profile``, ``deposits``, ``bookings`` or ``audit log``; the last is hidden from the member too |
+        | ``what``   | ``book the class``, ``cancel the booking``, ``move the booking``, ``remove the booking``,
+                       ``confirm attendance``, ``credit classes`` or ``check for expired deposits`` |
 
         Example:
-        | Others Should Not See | profile |
+        | Nobody May Ask But Those Of The Table | confirm attendance |
         """
-        case = current.case()
-        table, column = TABLES[what]
-        if what == "audit log" and not case.bench.contract.audit:
-            raise NotProven("not proven: the target keeps no audit log as the contract has it.")
-        member = case.people["member"].user_id
-        callers = [case.caller("stranger"), *_outsiders(case)]
-        if what == "audit log":
-            callers += [case.caller("member"), case.caller("trainer")]
-        for caller in callers:
-            shown = case.read(Request("GET", f"/{table}", caller, params={column: f"eq.{member}"})) or []
-            case.expect(not shown, f"{caller.name} must not see the member's {what}, but is shown {len(shown)} rows.")
-
-    @keyword
-    def everybody_should_see_the_schedule(self) -> None:
-        """Lets a visitor, a member and a trainer look at the class: they must all be shown it.
-
-        Example:
-        | Everybody Should See The Schedule |
-        """
-        case = current.case()
+        case, operation = current.case(), OPERATIONS[what]
         contract = case.bench.contract
-        view = contract.occupancy == "view"
-        table, key = ("pilates_slots_with_occupancy", "slot_id") if view else ("pilates_schedule_slots", "id")
-        outsiders = _outsiders(case)
-        for caller in (case.caller("member"), case.caller("trainer"), *outsiders):
-            if caller in outsiders and not contract.reference:
-                case.doubt = case.doubt or "whether visitors see the schedule is the target's own affair"
-            shown = case.read(Request("GET", f"/{table}", caller, params={key: f"eq.{case.slot('class')}"})) or []
-            case.expect(len(shown) == 1, f"{caller.name} must see the class, but is shown {len(shown)} rows.")
+        if operation not in contract.composites:
+            contract.need(operation)
+        if operation in OF_A_BOOKING:
+            case.ask(Operation.BOOK, case.caller("member"))
+        chosen: dict[str, dict[str, bool]] = {}
+        for name, may in _in_order(case.bench.target.environment.access.operations[operation], reference=contract.reference):
+            named = contract.reference or operation not in OF_A_MEMBER or contract.can_name(operation, "member")
+            if name != "member" and not named:
+                logger.info(f"{name}: has no argument to say for whom; nobody can ask for somebody else.")
+                continue
+            try:
+                who = trespass.caller(case, name)
+            except NotProven as error:
+                logger.info(f"{name}: {error}")
+                continue
+            accepted = _asks(case, operation, who, expected=may)
+            if may.open and not contract.reference:
+                chosen.setdefault(what, {})[name] = accepted
+        _report(chosen)
 
     @keyword
-    def nobody_should_write_around_the_studio(self) -> None:
-        """Lets the member, a stranger and a visitor write the tables themselves: nothing may change.
+    def nobody_may_see_or_change_but_those_of_the_table(self, what: str) -> None:
+        """Lets everybody of ``data/access.yaml`` read, insert, update and delete rows of a member, around the studio.
+
+        Each try is made on rows of its own, so nothing but rights is in the way. There must be a class.
+
+        | =Argument= | =Meaning= |
+        | ``what``   | ``profiles``, ``the schedule``, ``deposits``, ``bookings``, ``the occupancy``, ``the audit log``,
+                       ``calendar events`` or ``idempotency keys`` |
 
         Example:
-        | Nobody Should Write Around The Studio |
+        | Nobody May See Or Change But Those Of The Table | deposits |
+        """
+        case, table = current.case(), TABLES[what]
+        if table not in case.bench.catalogue:
+            raise NotProven(f"not proven: the target has no {table}.")
+        contract, access = case.bench.contract, case.bench.target.environment.access
+        if table in (trespass.AUDIT, trespass.OUTBOX) and not (contract.audit if "audit" in table else contract.outbox):
+            raise NotProven(f"not proven: the target's {table} is not as the contract has it.")
+        chosen: dict[str, dict[str, bool]] = {}
+        for name in access.callers:
+            try:
+                who = trespass.caller(case, name)
+            except NotProven as error:
+                logger.info(f"{name}: {error}")
+                continue
+            for action, done in trespass.tries(case, table, who, access.changes[table]).items():
+                may = access.tables[table][action][name]
+                logger.info(f"{name}: {action}: {'done' if done else 'not done'}")
+                if may.open and not contract.reference:
+                    chosen.setdefault(f"{action} {what}", {})[name] = done
+                else:
+                    must = "may" if may.ours else "must not"
+                    case.expect(done == may.ours, f"{name} {must} {action} {table}: {action} was {_done(done)}.")
+        _report(chosen)
+
+    @keyword
+    def tokens_that_are_no_good_open_nothing(self) -> None:
+        """Shows tokens that are expired, not yet valid, not signed, signed by others, or no tokens at all.
+
+        With each of them somebody asks for a booking, for the member's deposits and for the schedule that everybody
+        sees, and tries to make a deposit: each must be turned away with the status 401, and nothing may change.
+
+        Example:
+        | Tokens That Are No Good Open Nothing |
         """
         case = current.case()
-        member, slot = case.people["member"].user_id or "", case.slot("class")
-        callers = (case.caller("member"), case.caller("stranger"), *_outsiders(case))
         before = case.snapshot()
-        booking = {"user_id": member, "slot_id": slot, "deposit_id": before.deposits[0]["id"]}
-        deposit = {"user_id": member, "classes_credited": 9, "deposit_remaining": 9}
-        contract, role = case.bench.contract, "admin"
-        if not contract.reference:  # with everything that its columns ask for, so that rights alone are in the way
-            booking, deposit = (
-                filling.complete(case.bench.catalogue, [(table, row)])[-1][1]
-                for table, row in (("pilates_bookings", booking), ("pilates_deposits", deposit))
-            )
-            role = contract.roles.get("admin", "admin")
-        attempts = [
-            ("PATCH", f"/pilates_deposits?user_id=eq.{member}", {"deposit_remaining": 99}),
-            ("PATCH", f"/pilates_bookings?user_id=eq.{member}", {"status": contract.status(Status.CANCELLED)}),
-            ("POST", "/pilates_deposits", deposit),
-            ("POST", "/pilates_bookings", booking),
-            ("DELETE", f"/pilates_bookings?user_id=eq.{member}", None),
-            ("PATCH", f"/pilates_schedule_slots?id=eq.{slot}", {"max_capacity": 99}),
-            ("PATCH", f"/user_profiles?user_id=eq.{member}", {"role": role}),
+        requests: list[tuple[str, str, dict[str, Any] | None]] = [
+            ("GET", f"/pilates_deposits?user_id=eq.{case.people['member'].user_id}", None),
+            ("GET", f"/pilates_schedule_slots?id=eq.{case.slot('class')}", None),
+            ("PATCH", f"/pilates_deposits?user_id=eq.{case.people['member'].user_id}", {"deposit_remaining": 99}),
         ]
-        for caller in callers:
-            for method, path, body in attempts:
-                case.read(Request(method, path, caller, body=body))
-                after = case.snapshot()
-                same = (after.rows(), after.users) == (before.rows(), before.users)
-                case.expect(same, f"{caller.name} must not write, but {method} {path.partition('?')[0]} changed rows.")
+        contract = case.bench.contract
+        if Operation.BOOK in contract.operations:
+            names = contract.functions[Operation.BOOK].arguments.values() or ("p_user_id", "p_slot_id")
+            requests.append(("POST", contract.path(Operation.BOOK), dict.fromkeys(names)))
+        for caller in trespass.forged(case):
+            for method, path, body in requests:
+                reply = case.send(Request(method, path, caller, body=body))
+                told = f"{caller.name}: {method} {path.partition('?')[0]}: {reply.described()}"
+                logger.info(told)
+                case.expect(reply.status == UNAUTHORIZED, f"{told}; a token like that must be refused with 401.")
+        after = case.snapshot()
+        same = (after.rows(), after.users) == (before.rows(), before.users)
+        case.expect(same, "rows have changed, though nobody with a valid token asked.")
 
 
-def _outsiders(case: RunningCase) -> list[Caller]:
-    """Make a visitor without a sign-in, and somebody whose token names nobody."""
-    stranger = case.caller("stranger")
-    nobody = str(uuid.UUID(int=case.random.getrandbits(128), version=4))
-    return [
-        replace(stranger, name="visitor", role="", user_id=None, token=None),
-        replace(stranger, name="nobody", role="", user_id=nobody, token=client.token(case.bench.target, nobody)),
-    ]
+def _in_order(line: Line, *, reference: bool) -> Iterator[tuple[str, May]]:
+    """Order callers: first those who must not, then those who may, last those who are a target's own affair."""
+    return iter(sorted(line.items(), key=lambda one: (one[1].open and not reference, one[1].ours)))
+
+
+def _asks(case: RunningCase, operation: Operation, caller: Caller, *, expected: May) -> bool:
+    """Let somebody ask, and judge it; returns whether it was accepted."""
+    judged = case.bench.contract.reference or not expected.open
+    name = caller.name
+    if judged and not expected.ours:
+        # Also in their own name: a studio must ask whose booking it is, not whose name stands in the request.
+        for own_name in (False, True) if operation in NAMED else (False,):
+            case.ask(operation, caller, slot="other class", classes=3, own_name=own_name)
+            reply = case.done().reply
+            logger.info(f"{name}: {operation}: {reply.described()}")
+            refused = reply.outcome is Outcome.REFUSED and not case.changed
+            case.expect(refused, f"{name} must be refused, but the answer is {reply.described()}.")
+        return False
+    slot = _prepare(case, operation)
+    case.ask(operation, caller, slot=slot, classes=3)
+    reply = case.done().reply
+    logger.info(f"{name}: {operation}: {reply.described()}")
+    accepted = reply.outcome is Outcome.ACCEPTED
+    if judged:
+        case.expect(accepted, f"{name} must be answered, but the answer is {reply.described()}.")
+    return accepted
+
+
+def _prepare(case: RunningCase, operation: Operation) -> str:
+    """Make what an operation needs to be possible, in classes of their own; returns the class it is about."""
+    if operation not in OF_A_BOOKING and operation is not Operation.BOOK:
+        return "class"
+    first, second = (f"class {len(case.slots) + more}" for more in (1, 2))
+    case.add_slot(first, "in 2 days at 10:00", 4)
+    if operation is Operation.BOOK:
+        return first
+    case.ask(Operation.BOOK, case.caller("member"), slot=first)
+    if operation is not Operation.RESCHEDULE:
+        return first
+    case.add_slot(second, "in 2 days at 12:00", 4)
+    return second
+
+
+def _done(done: bool) -> str:  # noqa: FBT001 - a word for each of two values
+    return "done" if done else "refused or hidden"
+
+
+def _report(chosen: dict[str, dict[str, bool]]) -> None:
+    """Say what a target has chosen where a studio may choose."""
+    told = []
+    for what, callers in chosen.items():
+        may = [name for name, accepted in callers.items() if accepted]
+        may_not = [name for name, accepted in callers.items() if not accepted]
+        told += [f"{', '.join(who)} {word} {what}" for who, word in ((may, "may"), (may_not, "may not")) if who]
+    if told:
+        BuiltIn().set_test_message(f"{OWN_CHOICE}{'; '.join(told)}.")

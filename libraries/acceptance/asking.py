@@ -81,6 +81,11 @@ class Asking(Memory, ABC):
             known: the model's state after them, where that is known; None lets an order of the calls be looked for.
         """
 
+    def add_slot(self, name: str, when: str, capacity: int) -> None:
+        """Make a class, and forget the rows read before."""
+        super().add_slot(name, when, capacity)
+        self.last = None
+
     def expire_deposits(self) -> None:
         """Let the time of the member's deposits be over, and forget the rows read before."""
         super().expire_deposits()
@@ -418,9 +423,13 @@ class Asking(Memory, ABC):
             with self.bench.connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
 
+    def send(self, request: Request) -> Reply:
+        """Send a request that is no call of the model, and return the answer as it is."""
+        return self._send(self.bench.session, request)
+
     def read(self, request: Request) -> Any:
         """Read through the API; None when the studio refuses."""
-        reply = self._send(self.bench.session, request)
+        reply = self.send(request)
         return reply.body if reply.outcome is Outcome.ACCEPTED else None
 
     def _count_unseen(self, done: Done) -> int:

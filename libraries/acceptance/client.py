@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -90,13 +91,15 @@ class Reply:
         )
 
 
-def token(target: Target, user_id: str | None, role: str = "authenticated") -> str:
-    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp)."""
+def token(
+    target: Target, user_id: str | None, role: str = "authenticated", claims: Mapping[str, Any] | None = None
+) -> str:
+    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp, and any further ones)."""
     now = int(time.time())
-    claims = {"role": role, "aud": "authenticated", "iat": now, "exp": now + TOKEN_SECONDS}
+    said = {"role": role, "aud": "authenticated", "iat": now, "exp": now + TOKEN_SECONDS, **(claims or {})}
     if user_id is not None:
-        claims["sub"] = user_id
-    return jwt.encode(claims, target.jwt_secret, algorithm="HS256")
+        said["sub"] = user_id
+    return jwt.encode(said, target.jwt_secret, algorithm="HS256")
 
 
 def call(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acceptance import embedded
+from acceptance import access, embedded
+from acceptance.access import Access
 from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
 from acceptance.model import Choice, Operation, Policy, Refusal, Status
@@ -57,7 +58,8 @@ class Environment:
     """One entry of the file, with defaults filled in and secrets still unresolved.
 
     ``sql`` are the files of somebody else's system, which the embedded PostgreSQL gets instead of the studio's rules;
-    ``zone_given`` says whether the entry itself names a zone, ``policies`` what a studio may choose otherwise.
+    ``zone_given`` says whether the entry itself names a zone, ``policies`` what a studio may choose otherwise, ``access``
+    who may do what.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Environment:
     wording: Wording = field(default_factory=Wording)
     policies: Mapping[Policy, Choice] = field(default_factory=dict)
     production: bool = False
+    access: Access = field(default_factory=access.read)
 
     @property
     def only_read(self) -> bool:
@@ -154,6 +157,7 @@ def load(name: str, sql: Sequence[Path] = ()) -> Environment:
         wording=_wording(entry),
         policies=policies,
         production=merged.get("production", False),
+        access=access.for_target(entry.get("access", {}), f"{FILE}: {name}.access"),
         locations={
             k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
         },

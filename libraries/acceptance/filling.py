@@ -79,7 +79,7 @@ class _Completing:
         }
         row = {**self._configured(table, row), **row}
         shared = anchor != ""
-        anchor = anchor or str(row.get("user_id") or row["id"])
+        anchor = anchor or str(row.get("user_id") or row.get("id") or row["caller"])
         for reference in table.foreign:
             self._refer(table, reference, row, anchor, depth)
         for column in table.columns.values():

@@ -2,7 +2,7 @@
 
 The generator asks it what to expect, the checks ask it which order of concurrent calls explains what
 was seen. It is pure: a state and a call go in, a new state and an answer come out. The rules are those of
-the design, section 4.
+the design, section 4; who may ask for what stands in ``data/access.yaml``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from acceptance import access
 
 
 class Operation(StrEnum):
@@ -52,19 +54,6 @@ class Status(StrEnum):
 
 # The statuses of a booking that a class was paid for.
 STANDING = frozenset({Status.CONFIRMED, Status.COMPLETED, Status.NO_SHOW})
-
-# Who may act for somebody else. Everyone may act for themselves, except where FOR_STAFF_ONLY says otherwise.
-MAY_ACT_FOR_OTHERS: dict[Operation, frozenset[str]] = {
-    Operation.BOOK: frozenset({"secretary", "admin", "service"}),
-    Operation.CANCEL: frozenset({"secretary", "admin", "service"}),
-    Operation.RESCHEDULE: frozenset({"secretary", "admin", "service"}),
-    Operation.ADMIN_REMOVE: frozenset({"secretary", "admin", "service"}),
-    Operation.CONFIRM: frozenset({"trainer", "secretary", "admin", "service"}),
-    Operation.CREDIT: frozenset({"secretary", "admin", "service"}),
-    Operation.EXPIRE: frozenset({"secretary", "admin", "service"}),
-}
-FOR_STAFF_ONLY = frozenset({Operation.ADMIN_REMOVE, Operation.CREDIT, Operation.EXPIRE})
-
 
 class Choice(StrEnum):
     """How a target may answer where a studio's rules are its own affair."""
@@ -219,9 +208,7 @@ def _refused(*reasons: Refusal) -> Answer:
 
 
 def _permitted(call: Call, owner: str) -> bool:
-    if call.role in MAY_ACT_FOR_OTHERS[call.operation]:
-        return True
-    return call.caller == owner and call.operation not in FOR_STAFF_ONLY
+    return access.permits(call.operation, call.role, own=call.caller == owner)
 
 
 def _slot_refusals(state: State, slot: Slot, member: str) -> set[Refusal]:
@@ -419,8 +406,10 @@ def _remove_after_start(state: State, call: Call, ours: Answer) -> list[Outcome]
 def _staff_act(state: State, call: Call, ours: Answer) -> list[Outcome]:
     booking = state.booking(call.booking)
     owner = booking.member if booking else call.member
-    staff = call.operation not in OF_THE_SCHEDULE and call.caller != owner and call.role in _STAFF
-    return [(state, _refused(Refusal.NOT_ALLOWED, Refusal.UNKNOWN_BOOKING, *ours.refusals))] if staff else []
+    if call.operation in OF_THE_SCHEDULE or call.caller == owner or call.role not in _STAFF:
+        return []
+    refused = (state, _refused(Refusal.NOT_ALLOWED, Refusal.UNKNOWN_BOOKING, *ours.refusals))
+    return [refused, apply(state, replace(call, role="service"))]
 
 
 def _members_confirm(state: State, call: Call, ours: Answer) -> list[Outcome]:
@@ -456,7 +445,7 @@ def _booked_from(state: State, call: Call, deposit: Deposit) -> Outcome:
     return after, Answer(accepted=True, remaining=charged.remaining)
 
 
-_STAFF = frozenset({"trainer", "secretary", "admin"})
+_STAFF = frozenset({"trainer", "secretary", "admin", "service"})
 _OTHERWISE: dict[Policy, Callable[[State, Call, Answer], list[Outcome]]] = {
     Policy.CANCEL_AGAIN: _cancel_again,
     Policy.CONFIRM_AGAIN: _confirm_again,

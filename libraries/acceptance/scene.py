@@ -21,7 +21,12 @@ from acceptance.times import start_of
 PLAIN_DEVICE = "api"
 OF_THE_WEEK = "class of day"
 LAST_MINUTES = timedelta(minutes=10)
-STAFF = {"front desk": ("secretary", "admin"), "trainer": ("trainer",)}
+STAFF = {
+    "front desk": ("secretary", "admin"),
+    "trainer": ("trainer",),
+    "secretary": ("secretary",),
+    "admin": ("admin",),
+}
 
 
 class Scene:
