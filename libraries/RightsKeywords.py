@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from robot.api import logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
 from acceptance import current, trespass
-from acceptance.access import Line, May
+from acceptance.access import OWN_CHOICE, Line, May
 from acceptance.client import Caller, Outcome, Request
-from acceptance.errors import NotProven
+from acceptance.errors import NotProven, SuiteError
 from acceptance.model import Operation
 from acceptance.rows import OCCUPANCY
 from acceptance.running_case import RunningCase
@@ -41,7 +41,7 @@ OF_A_MEMBER = (Operation.BOOK, Operation.CREDIT)
 NAMED = frozenset({Operation.CANCEL, Operation.RESCHEDULE, Operation.CONFIRM})
 
 UNAUTHORIZED = 401
-OWN_CHOICE = "Its own choice: "
+T = TypeVar("T")
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -62,14 +62,14 @@ class RightsKeywords:
         Example:
         | Nobody May Ask But Those Of The Table | confirm attendance |
         """
-        case, operation = current.case(), OPERATIONS[what]
-        contract = case.bench.contract
+        case, operation = current.case(), _known(OPERATIONS, what)
+        contract, access = case.bench.contract, case.bench.target.environment.access
         if operation not in contract.composites:
             contract.need(operation)
         if operation in OF_A_BOOKING:
             case.ask(Operation.BOOK, case.caller("member"))
         chosen: dict[str, dict[str, bool]] = {}
-        for name, may in _in_order(case.bench.target.environment.access.operations[operation], reference=contract.reference):
+        for name, may in _in_order(access.operations[operation], reference=contract.reference):
             named = contract.reference or operation not in OF_A_MEMBER or contract.can_name(operation, "member")
             if name != "member" and not named:
                 logger.info(f"{name}: has no argument to say for whom; nobody can ask for somebody else.")
@@ -97,13 +97,14 @@ class RightsKeywords:
         Example:
         | Nobody May See Or Change But Those Of The Table | deposits |
         """
-        case, table = current.case(), TABLES[what]
+        case, table = current.case(), _known(TABLES, what)
         if table not in case.bench.catalogue:
             raise NotProven(f"not proven: the target has no {table}.")
         contract, access = case.bench.contract, case.bench.target.environment.access
         if table in (trespass.AUDIT, trespass.OUTBOX) and not (contract.audit if "audit" in table else contract.outbox):
             raise NotProven(f"not proven: the target's {table} is not as the contract has it.")
         chosen: dict[str, dict[str, bool]] = {}
+        wrong: dict[tuple[str, bool], list[str]] = {}
         for name in access.callers:
             try:
                 who = trespass.caller(case, name)
@@ -115,9 +116,10 @@ class RightsKeywords:
                 logger.info(f"{name}: {action}: {'done' if done else 'not done'}")
                 if may.open and not contract.reference:
                     chosen.setdefault(f"{action} {what}", {})[name] = done
-                else:
-                    must = "may" if may.ours else "must not"
-                    case.expect(done == may.ours, f"{name} {must} {action} {table}: {action} was {_done(done)}.")
+                elif done != may.ours:
+                    wrong.setdefault((action, done), []).append(name)
+        case.judge_rights([_said(who, action, table, done=done) for (action, done), who in wrong.items()])
+        case.expect(not wrong, f"{what} are not seen and changed by those of data/access.yaml alone.")
         _report(chosen)
 
     @keyword
@@ -150,6 +152,13 @@ class RightsKeywords:
         after = case.snapshot()
         same = (after.rows(), after.users) == (before.rows(), before.users)
         case.expect(same, "rows have changed, though nobody with a valid token asked.")
+
+
+def _known(words: dict[str, T], what: str) -> T:
+    """Look a scenario's words up."""
+    if what not in words:
+        raise SuiteError(f"{what!r} is nothing that data/access.yaml is about; say one of: {', '.join(words)}.")
+    return words[what]
 
 
 def _in_order(line: Line, *, reference: bool) -> Iterator[tuple[str, May]]:
@@ -195,8 +204,10 @@ def _prepare(case: RunningCase, operation: Operation) -> str:
     return second
 
 
-def _done(done: bool) -> str:  # noqa: FBT001 - a word for each of two values
-    return "done" if done else "refused or hidden"
+def _said(who: list[str], action: str, table: str, *, done: bool) -> str:
+    """Say in a sentence what somebody could do, or could not."""
+    names = ", ".join(who)
+    return f"{names} must not {action} {table}, and could." if done else f"{names} may {action} {table}, and could not."
 
 
 def _report(chosen: dict[str, dict[str, bool]]) -> None:

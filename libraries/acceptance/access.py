@@ -16,14 +16,17 @@ ACTIONS = ("read", "insert", "update", "delete")
 # What the model calls a role, where the table has another word for it.
 COLUMN = {"user": "stranger", "": "unknown"}
 
+# How a passed test begins to say what a target has chosen where a studio may choose.
+OWN_CHOICE = "Its own choice: "
+
 
 class May(StrEnum):
-    """An answer of the table; with a question mark it is our studio's own choice."""
+    """An answer of the table; with an asterisk it is our studio's own choice."""
 
     YES = "yes"
     NO = "no"
-    YES_HERE = "yes?"
-    NO_HERE = "no?"
+    YES_HERE = "yes*"
+    NO_HERE = "no*"
 
     @property
     def ours(self) -> bool:
@@ -41,7 +44,7 @@ Line = Mapping[str, May]
 
 @dataclass(frozen=True)
 class Access:
-    """The table: by operation, and by table and action, each caller's answer. ``changes``: what is written, by table."""
+    """The table: by operation, and by table and action, each caller's answer; ``changes`` is what is written."""
 
     callers: tuple[str, ...]
     operations: Mapping[str, Line]

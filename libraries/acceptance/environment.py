@@ -58,8 +58,8 @@ class Environment:
     """One entry of the file, with defaults filled in and secrets still unresolved.
 
     ``sql`` are the files of somebody else's system, which the embedded PostgreSQL gets instead of the studio's rules;
-    ``zone_given`` says whether the entry itself names a zone, ``policies`` what a studio may choose otherwise, ``access``
-    who may do what.
+    ``zone_given`` says whether the entry itself names a zone, ``policies`` what a studio may choose otherwise,
+    ``access`` who may do what.
     """
 
     name: str

@@ -60,6 +60,7 @@ class Facts:
     views: list[View] = field(default_factory=list)
     given: frozenset[str] = frozenset()
     calendar: tuple[str, ...] = ()
+    rights: tuple[str, ...] = ()
     crashes: list[str] = field(default_factory=list)
     reference: bool = True
 
@@ -636,3 +637,9 @@ def undisturbed_gets_an_answer(facts: Facts) -> Iterator[str]:
         code = reply.body.get("code") if isinstance(reply.body, dict) else None
         if reply.outcome is Outcome.UNKNOWN and code != SERIALIZATION_FAILURE and not (done.disturbed or facts.crashes):
             yield f"nothing disturbed {done.caller.name}'s {done.call.operation}, and yet it ended {reply.described()}."
+
+
+@invariant("I16")
+def who_may_does(facts: Facts) -> Iterator[str]:
+    """Say what was read or written by who may not, and what was withheld from who may, once somebody has tried."""
+    yield from facts.rights

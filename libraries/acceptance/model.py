@@ -55,6 +55,7 @@ class Status(StrEnum):
 # The statuses of a booking that a class was paid for.
 STANDING = frozenset({Status.CONFIRMED, Status.COMPLETED, Status.NO_SHOW})
 
+
 class Choice(StrEnum):
     """How a target may answer where a studio's rules are its own affair."""
 

@@ -217,6 +217,10 @@ class RunningCase(Asking):
         breaches = invariants.check(self._facts(self.before(), True, views), "I8")
         self._keep(breaches)
 
+    def judge_rights(self, wrong: list[str]) -> None:
+        """Keep what somebody could do and must not, or could not do and may, as breaches of I16."""
+        self._keep(invariants.check(replace(self._facts(self.before(), True), rights=tuple(wrong)), "I16"))
+
     # --- the calendar -------------------------------------------------------------------------------------
 
     def calendar_entries(self) -> list[calendar.Entry]:

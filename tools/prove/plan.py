@@ -46,7 +46,7 @@ FEATURES = {
     "schedule": re.compile(r"->|\bstopped\b|\bwhile the other\b"),
     "rush": re.compile(r"\bat once\b|\bround|\bat the same time\b|\bat the very same\b"),
     "desk": re.compile(r"\bfront desk\b"),
-    "stranger": re.compile(r"\banother member\b|\bstranger\b|\bnobody (?:else|writes)\b|\bonly the\b|\bothers do\b"),
+    "stranger": re.compile(r"\banother member\b|\bstranger\b|\bnobody may\b|\btokens\b"),
     "sweep": re.compile(r"\bat every point\b"),
     "time": re.compile(r"\bstarted\b|clock change|at 00:15|at 23:45|\bago\b|\bminutes\b"),
     "places": re.compile(r"\blowers?\b|\bswitche[sd]\b|\bplaces are taken\b"),

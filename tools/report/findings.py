@@ -26,10 +26,12 @@ FILE = "findings.json"
 EXPECTATION = "expectation"
 UNJUDGED = "not judged"
 LOOKS = "see"
+WRITES = "around"
 # Of several that break in one step, the one that tells an owner most about the cause; the rest are consequences.
-DIRECT = ("I14", "I2", "I5", "I3", "I6", "I1", "I4", "I12", "I11", "I10", "I8", "I9", "I7", "I15", "I13", EXPECTATION)
+ORDER = "I14 I16 I2 I5 I3 I6 I1 I4 I12 I11 I10 I8 I9 I7 I15 I13"
+DIRECT = (*ORDER.split(), EXPECTATION)
 OF_A_STEP = frozenset({"I7", "I9", "I11", "I12", "I15"})  # judged from one step to the next
-OUTSIDERS = frozenset({"stranger", "visitor", "nobody"})
+OUTSIDERS = frozenset({"stranger", "visitor", "unknown", "pretender"})
 NETWORK = frozenset(Fault)
 IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 DOING = {
@@ -43,6 +45,7 @@ DOING = {
     "switch_off": "switching a class off",
     "resize": "giving a class other places",
     LOOKS: "what people are shown",
+    WRITES: "Around the studio's operations",
 }
 
 
@@ -149,6 +152,8 @@ class Finding:
         """What is done when it breaks, in a few words."""
         if self.invariant == UNJUDGED:
             return "Cases that could not be judged"
+        if self.operations == {WRITES}:
+            return f"{DOING[WRITES]}: {self.first.sentence.rstrip('.')}"
         doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
         return f"{doing[0].upper()}{doing[1:]}, {CONDITIONS[self.kind]}"
 
@@ -261,12 +266,12 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
     steps = told["steps"]
     first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
     step = steps[number - 1] if 0 < number <= len(steps) else []
-    seen = first["invariant"] == "I8"
+    seen = {"I8": LOOKS, "I16": WRITES}.get(first["invariant"])
     return Symptom(
         case,
         first["invariant"],
         min(breach["severity"] for breach in breaches),
-        frozenset({LOOKS}) if seen else frozenset(call["operation"] for call in step),
+        frozenset({seen}) if seen else frozenset(call["operation"] for call in step),
         Kind.ALONE if seen else _kind(told, step, number),
         {breach["invariant"]: breach["sentence"] for breach in breaches},
         first["sentence"],

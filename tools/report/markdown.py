@@ -125,6 +125,12 @@ def _coverage(facts: Facts) -> Iterator[str]:
         yield "Skipped, and therefore not proven:"
         yield ""
         yield from (f"- {reason}" for reason in reasons)
+    choices = facts.results.choices()
+    if choices:
+        yield ""
+        yield "Chosen by this system where a studio may choose (`policies`, `access` of its environment); no findings:"
+        yield ""
+        yield from (f"- {choice}" for choice in choices)
 
 
 def _p0(facts: Facts) -> Iterator[str]:

@@ -53,6 +53,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "most_cases": MOST_CASES,
         "folders": {path.name for path in (facts.where / "failures").glob("*") if path.is_dir()},
         "categories": sorted(facts.results.by_category().items()),
+        "choices": facts.results.choices(),
         "reasons": sorted({case.cause for case in facts.results.of("SKIP")}),
         "grids": grids,
         "factors": heat.NAMES if grids else (),

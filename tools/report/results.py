@@ -13,6 +13,7 @@ from robot.api import ExecutionResult, ResultVisitor
 from robot.errors import DataError
 from robot.result import TestCase
 
+from acceptance.access import OWN_CHOICE
 from acceptance.errors import SuiteError
 
 CATEGORY = "category-"
@@ -93,6 +94,11 @@ class Results:
     def of(self, status: str) -> list[Case]:
         """Return the cases of a status."""
         return [case for case in self.cases if case.status == status]
+
+    def choices(self) -> list[str]:
+        """Say what the target has chosen where a studio may choose: no finding, but worth knowing."""
+        told = [case.message.removeprefix(OWN_CHOICE) for case in self.of("PASS") if OWN_CHOICE in case.message]
+        return list(dict.fromkeys(told))
 
     def by_category(self) -> dict[str, Counter[str]]:
         """Count the statuses per category."""

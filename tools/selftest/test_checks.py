@@ -189,6 +189,7 @@ BROKEN = {
     ),
     "I14": ("I14", replace(SOUND, after=rows([deposit(5)], []), crashes=["the database"])),
     "I15": ("I15", replace(SOUND, steps=[[BOOKED], [BROKEN_OFF]])),
+    "I16": ("I16", replace(SOUND, rights=("visitor must not update pilates_deposits, and could.",))),
 }
 
 

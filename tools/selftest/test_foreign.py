@@ -34,11 +34,14 @@ DEFECTS = {
     "supabase/own-bookings-hidden": ("priority/known_bug", "I8"),
     "supabase/revived-without-deposit": ("rules/deposits", "I2"),
     "supabase/overbooked": ("priority/concurrency", "I3"),
+    "supabase/schedule-open-through-the-view": ("rules/rights", "I16"),
+    "supabase/members-make-themselves-staff": ("rules/rights", "I16"),
     "counter/charged-though-refused": ("priority/known_bug", "I2"),
     "counter/counter-stale-on-cancel": ("priority/known_bug", "I3"),
     "counter/error-swallowed": ("priority/known_bug", "I2"),
     "counter/refunded-again": ("priority/known_bug", "I2"),
     "counter/strangers-cancel": ("rules/rights", "I13"),
+    "counter/deposits-made-by-members": ("rules/rights", "I16"),
 }
 
 
