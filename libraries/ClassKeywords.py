@@ -73,6 +73,16 @@ class ClassKeywords:
             case.ask(Operation.SWITCH_OFF, case.caller("studio"))
 
     @keyword
+    def delete_the_class(self) -> None:
+        """Deletes the class from the schedule, as the studio's own program does.
+
+        Example:
+        | Delete The Class |
+        """
+        case = current.case()
+        case.ask(Operation.CALL_OFF, case.caller("studio"))
+
+    @keyword
     def lower_the_class_to(self, places: str) -> None:
         """Lowers the number of places; bookings stay even where there are more.
 

@@ -187,6 +187,7 @@ class Asking(Memory, ABC):
             Operation.EXPIRE: {},
             Operation.SWITCH_OFF: {"is_active": False},
             Operation.RESIZE: {"max_capacity": places},
+            Operation.CALL_OFF: {},
         }[operation]
         planned = Planned(
             call,

@@ -82,6 +82,8 @@ class Done:
 
 def method_of(call: Call) -> str:
     """Return the HTTP method of a call."""
+    if call.operation is Operation.CALL_OFF:
+        return "DELETE"
     return "PATCH" if call.operation in OF_THE_SCHEDULE else "POST"
 
 

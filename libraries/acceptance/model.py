@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from acceptance import access
+from acceptance.times import LENGTH
 
 
 class Operation(StrEnum):
@@ -26,6 +27,7 @@ class Operation(StrEnum):
     EXPIRE = "expire"
     SWITCH_OFF = "switch_off"
     RESIZE = "resize"
+    CALL_OFF = "call_off"
 
 
 class Refusal(StrEnum):
@@ -40,6 +42,7 @@ class Refusal(StrEnum):
     NO_CLASSES = "no classes are left"
     UNKNOWN_BOOKING = "the booking does not exist"
     NOT_CONFIRMED = "the booking does not stand"
+    HAS_BOOKINGS = "the class is booked"
     INVALID = "the request makes no sense"
 
 
@@ -75,6 +78,8 @@ class Policy(StrEnum):
     MEMBERS_CONFIRM = "members_confirm"
     DEPOSIT_CHARGED = "deposit_charged"
     CREDIT = "credit"
+    CALL_OFF = "class_with_bookings_deleted"
+    OVERLAP = "overlapping_classes"
 
     def choice(self, word: str) -> Choice:
         """Turn a word of ``data/environments.yaml`` into a choice; our studio's word comes first."""
@@ -82,12 +87,13 @@ class Policy(StrEnum):
             Policy.CANCEL_AFTER_START: "refused",
             Policy.DEPOSIT_CHARGED: "first to end",
             Policy.CREDIT: "new deposit",
+            Policy.CALL_OFF: "refused",
         }.get(self, "accepted")
         return Choice.EITHER if word == Choice.EITHER else Choice.OURS if word == ours else Choice.OTHER
 
 
 # What the studio does in its schedule: it changes the class's row, by no function of its own.
-OF_THE_SCHEDULE = frozenset({Operation.SWITCH_OFF, Operation.RESIZE})
+OF_THE_SCHEDULE = frozenset({Operation.SWITCH_OFF, Operation.RESIZE, Operation.CALL_OFF})
 
 
 @dataclass(frozen=True)
@@ -109,12 +115,21 @@ class Deposit:
 
 @dataclass(frozen=True)
 class Slot:
-    """One class in the schedule. ``started`` is true once its start lies in the past."""
+    """One class in the schedule. ``started`` is true once its start lies in the past.
+
+    ``begins`` is its start in seconds from any one moment, where it matters which classes are at the same time.
+    """
 
     id: str
     capacity: int
     active: bool = True
     started: bool = False
+    begins: float | None = None
+
+    def overlaps(self, other: Slot) -> bool:
+        """Tell whether nobody can be in both from beginning to end."""
+        known = self.id != other.id and self.begins is not None and other.begins is not None
+        return known and abs((self.begins or 0) - (other.begins or 0)) < LENGTH.total_seconds()
 
 
 @dataclass(frozen=True)
@@ -307,13 +322,24 @@ def _expire(state: State) -> tuple[State, Answer]:
 
 
 def _change_schedule(state: State, call: Call) -> tuple[State, Answer]:
-    """Switch a class off or give it other places: bookings stay, also where there are more than places."""
+    """Switch a class off or give it other places: bookings stay, also where there are more than places.
+
+    A class that anybody has ever booked is not deleted: it could not be told any more what was paid for.
+    """
     slot = state.slot(call.slot)
     if slot is None:
         return state, _refused(Refusal.UNKNOWN_CLASS)
+    if call.operation is Operation.CALL_OFF:
+        if any(booking.slot == slot.id for booking in state.bookings):
+            return state, _refused(Refusal.HAS_BOOKINGS)
+        return _without(state, slot), Answer(accepted=True)
     off = call.operation is Operation.SWITCH_OFF
     changed = replace(slot, active=False) if off else replace(slot, capacity=call.places)
     return state.with_slot(changed), Answer(accepted=True)
+
+
+def _without(state: State, slot: Slot) -> State:
+    return replace(state, slots=tuple(other for other in state.slots if other.id != slot.id))
 
 
 def apply(state: State, call: Call) -> tuple[State, Answer]:
@@ -439,6 +465,28 @@ def _credit_otherwise(state: State, call: Call, ours: Answer) -> list[Outcome]:
     return [(state.with_deposit(replace(d, remaining=d.remaining + call.classes)), Answer(accepted=True)) for d in mine]
 
 
+def _called_off(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    """Delete a class with its bookings, and give back what was paid for those that stand."""
+    slot = state.slot(call.slot)
+    if call.operation is not Operation.CALL_OFF or ours.accepted or slot is None:
+        return []
+    for booking in [b for b in state.bookings if (b.slot, b.status) == (slot.id, Status.CONFIRMED)]:
+        state, _ = _give_back(state, booking)
+    return [(_without(state, slot), Answer(accepted=True))]
+
+
+def _overlap(state: State, call: Call, ours: Answer) -> list[Outcome]:
+    """Refuse a booking of somebody who has another one at the same time."""
+    slot, moved = state.slot(call.slot), state.booking(call.booking)
+    if call.operation not in (Operation.BOOK, Operation.RESCHEDULE) or slot is None or not ours.accepted:
+        return []
+    member = moved.member if call.operation is Operation.RESCHEDULE and moved else call.member
+    theirs = [b for b in state.bookings if (b.member, b.status) == (member, Status.CONFIRMED)]
+    others = [state.slot(b.slot) for b in theirs if call.operation is Operation.BOOK or b is not moved]
+    clash = any(other is not None and slot.overlaps(other) for other in others)
+    return [(state, _refused(*Refusal))] if clash else []
+
+
 def _booked_from(state: State, call: Call, deposit: Deposit) -> Outcome:
     charged = replace(deposit, remaining=deposit.remaining - 1)
     booking = Booking(call.creates, call.member, call.slot, deposit.id)
@@ -456,4 +504,6 @@ _OTHERWISE: dict[Policy, Callable[[State, Call, Answer], list[Outcome]]] = {
     Policy.MEMBERS_CONFIRM: _members_confirm,
     Policy.DEPOSIT_CHARGED: _deposit_charged,
     Policy.CREDIT: _credit_otherwise,
+    Policy.CALL_OFF: _called_off,
+    Policy.OVERLAP: _overlap,
 }

@@ -154,7 +154,7 @@ class Scene:
         self.starts[name] = rows.insert_slot(self.bench.connection, self.bench.catalogue, slot_id, start, capacity)
         self.slots[name] = slot_id
         self.peak[slot_id] = capacity
-        slot = Slot(slot_id, capacity, started=start <= self.now)
+        slot = Slot(slot_id, capacity, started=start <= self.now, begins=start.timestamp())
         self.state = replace(self.state, slots=(*self.state.slots, slot))
         self._note_slot(name, slot)
 
@@ -215,7 +215,7 @@ class Scene:
         if when:
             start = self._start(when)
             self.starts["class"] = rows.move_slot(self.bench.connection, self.bench.catalogue, slot_id, start)
-            slot = replace(slot, started=start <= self.now)
+            slot = replace(slot, started=start <= self.now, begins=start.timestamp())
         if not active:
             self._need_column("pilates_schedule_slots", "is_active", "no class can be switched off")
             rows.update_slot(self.bench.connection, slot_id, is_active=False)

@@ -38,10 +38,11 @@ CHANGES: dict[Operation, tuple[str, ...]] = {
     Operation.EXPIRE: ("deposit.update",),
     Operation.SWITCH_OFF: ("slot.update",),
     Operation.RESIZE: ("slot.update",),
+    Operation.CALL_OFF: ("slot.delete",),
 }
 
 
-PASSED = {"insert": "inserted", "update": "updated"}
+PASSED = {"insert": "inserted", "update": "updated", "delete": "deleted"}
 # What every change leads to in systems that keep such a table: point, and the table.
 TOLD = {"audit.insert": "pilates_audit_log", "calendar.insert": "pilates_calendar_outbox"}
 NOT_IN_THE_CALENDAR = frozenset({Operation.CONFIRM, Operation.CREDIT, Operation.EXPIRE})

@@ -57,16 +57,18 @@ def forged(case: RunningCase) -> list[Caller]:
     """Make people whose tokens say that they are the member or the studio's own, and are no good."""
     target, member = case.bench.target, case.caller("member")
     now = int(time.time())
-    stolen = replace(target, jwt_secret=f"not-{target.jwt_secret}")
     good = client.token(target, member.user_id)
-    signed = good.rpartition(".")[0]
+    claims = jwt.decode(good, options={"verify_signature": False})
+    other_key = f"not-{target.jwt_secret}"
     tokens = {
         "expired": client.token(target, member.user_id, claims={"iat": now - 7200, "exp": now - 3600}),
         "not yet valid": client.token(target, member.user_id, claims={"nbf": now + 3600}),
-        "signed with another key": client.token(stolen, member.user_id),
-        "signed with another key, for the service role": client.token(stolen, None, "service_role"),
+        "signed with another key": jwt.encode(claims, other_key, algorithm="HS256"),
+        "signed with another key, for the service role": jwt.encode(
+            {"role": "service_role", "exp": now + 3600}, other_key, algorithm="HS256"
+        ),
         "not signed": jwt.encode({"role": "service_role", "exp": now + 3600}, "", algorithm="none"),
-        "cut short": f"{signed}.",
+        "cut short": good.rpartition(".")[0] + ".",
         "no token at all": "letmein",
     }
     return [replace(member, name=f"somebody with a token that is {what}", token=one) for what, one in tokens.items()]

@@ -188,3 +188,49 @@ T-RULE-313 Who was ticked off does not take a place
     Then the studio accepts it
     And the class has 1 place taken
     And no class is lost or given away
+
+T-RULE-314 A class that is booked is not deleted
+    [Documentation]    Protects from: a class that vanishes with the bookings of all its members, and nobody gets
+    ...    anything back.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the member has booked the class
+    And 2 places are taken
+    When the studio deletes the class
+    Then the studio refuses because the class is booked
+    And nothing has changed
+    And no class is lost or given away
+    And 4 classes are left
+
+T-RULE-315 A class that nobody has booked is deleted
+    [Documentation]    Protects from: a schedule that cannot be mended.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    When the studio deletes the class
+    Then the studio accepts it
+    When the member books the class
+    Then the studio refuses because the class does not exist
+    And 5 classes are left
+    And no class is lost or given away
+
+T-RULE-316 The class is deleted while the member books it
+    [Documentation]    Protects from: a booking of a class that is not there any more.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    When at the same time
+    ...    the member books the class
+    ...    the studio deletes the class
+    Then exactly 1 of them is accepted
+    And no class is lost or given away
+
+T-RULE-317 Two classes at the same time
+    [Documentation]    Protects from: a class paid for and lost to another one. Whether a member may book both is for
+    ...    the studio to say (`overlapping_classes` of its environment); ours trusts its members.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And another class tomorrow at 10:30 with 4 places
+    And the member has booked the class
+    When the member books the other class
+    Then the studio accepts it
+    And 3 classes are left
+    And no class is lost or given away

@@ -44,6 +44,7 @@ DOING = {
     "expire": "the check for expired deposits",
     "switch_off": "switching a class off",
     "resize": "giving a class other places",
+    "call_off": "deleting a class",
     LOOKS: "what people are shown",
     WRITES: "Around the studio's operations",
 }

@@ -16,7 +16,15 @@ SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
-OF_ONE_STUDIO = {"test_access", "test_calendar", "test_cli", "test_crash", "test_instruments", "test_load", "test_draws"}
+OF_ONE_STUDIO = {
+    "test_access",
+    "test_calendar",
+    "test_cli",
+    "test_crash",
+    "test_instruments",
+    "test_load",
+    "test_draws",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,6 +34,7 @@ DEFECTS = {
     "supabase/own-bookings-hidden": ("priority/known_bug", "I8"),
     "supabase/revived-without-deposit": ("rules/deposits", "I2"),
     "supabase/overbooked": ("priority/concurrency", "I3"),
+    "supabase/class-deleted-with-bookings": ("rules/bookings", "I2"),
     "supabase/schedule-open-through-the-view": ("rules/rights", "I16"),
     "supabase/members-make-themselves-staff": ("rules/rights", "I16"),
     "counter/charged-though-refused": ("priority/known_bug", "I2"),

@@ -281,9 +281,10 @@ class Story:
     def book(self, who: str, slot_id: str, *, by: str | None = None, **more: Any) -> str:
         return self.call(by or who, "book", person(who), slot_id, **more) or person("no booking")
 
-    def sees(self, who: str | None, query: str) -> None:
-        """Tell what somebody gets for a query with their own rights."""
+    def sees(self, who: str | None, query: str, **more: Any) -> None:
+        """Tell what somebody gets for a query with their own rights, and further claims in their token."""
         role, claims = ("authenticated", {"sub": person(who)}) if who else ("anon", {})
+        claims |= more
         self.cursor.execute("reset role; savepoint before")
         try:
             self.cursor.execute(
@@ -292,7 +293,7 @@ class Story:
             )
             answer = str(sorted(self.cursor.fetchall(), key=str))
         except psycopg2.Error as error:
-            answer = f"{error.pgcode}"
+            answer = "refused" if self.free else f"{error.pgcode}"
         self.cursor.execute("rollback to before; reset role")
         self._say(f"{who} sees {answer}")
 
@@ -553,6 +554,30 @@ def who_sees_what(s: Story) -> None:
         s.sees(who, "update pilates_deposits set deposit_remaining = 99 returning user_id")
         s.sees(who, "update pilates_bookings set status = 'confirmed' returning user_id")
         s.sees(who, "update pilates_schedule_slots set max_capacity = 99 returning id")
+
+
+@chapter
+def who_writes_what(s: Story) -> None:
+    for who in ("anna", "bob"):
+        s.deposit(who, 3)
+    room = s.slot("room")
+    s.book("anna", room)
+    bought = (
+        "insert into pilates_deposits (user_id, classes_credited, deposit_remaining) values ('{}', 9, 9) returning 1"
+    )
+    for who in ("anna", "bob", "tom", None):
+        s.sees(who, "update user_profiles set role = 'admin' returning user_id")
+        s.sees(who, bought.format(person(who or "anna")))
+        s.sees(who, "delete from pilates_bookings returning user_id")
+        s.sees(who, f"update pilates_deposits set user_id = '{person(who or 'bob')}' returning 1")
+        s.sees(who, "update pilates_slots_with_occupancy set max_capacity = 99 returning slot_id")
+        s.sees(who, "delete from pilates_audit_log returning operation")
+        s.sees(who, "select count(*) from pilates_calendar_outbox")
+        s.sees(who, "select operation from idempotency_keys")
+    s.sees("bob", "select user_id from pilates_deposits", user_metadata={"role": "admin"})
+    deleted = f"delete from pilates_schedule_slots where id = '{room}'"
+    s.sql(f"do $$ begin {deleted}; exception when foreign_key_violation then null; end $$")
+    s.keep()
 
 
 @chapter
