@@ -22,6 +22,7 @@ from acceptance.datafiles import devices
 from acceptance.environment import Target
 from acceptance.evidence import Evidence
 from acceptance.model import Operation
+from acceptance.pooler import check_session
 
 MOST_CONCURRENT = 64
 STAFF_DEVICE = "web-chrome"
@@ -130,7 +131,9 @@ def open_database(target: Target) -> Connection:
 
     Raises:
         psycopg2.OperationalError: when the database does not let us in.
+        SuiteError: when a connection pooler would hand it around.
     """
+    check_session(target)
     connection = psycopg2.connect(target.database_url)
     connection.set_session(readonly=target.environment.only_read, autocommit=True)
     with connection.cursor() as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ FILE = DATA / "environments.yaml"
 # Said once on the command line, known to every process of a command.
 READ_ONLY = "PILATES_READ_ONLY"
 ON_PRODUCTION = "PILATES_ON_PRODUCTION"
+LOCATIONS = ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url", "ca_file")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Target:
     """A system that answers: its environment, where it is, and how to get in. The secrets never show in a repr.
 
     ``network_url`` is the proxy in front of the API that disturbs calls; empty where there is none. ``calendar_url`` is
-    where the members' calendars are (CalDAV), with user and password; empty where there is none.
+    where the members' calendars are (CalDAV), with user and password; empty where there is none. ``ca_file`` is the
+    bundle of certificates by which the API's own is judged; empty: those that everybody trusts.
     """
 
     environment: Environment
@@ -103,6 +106,7 @@ class Target:
     api_key: str = field(repr=False, default="")
     network_url: str = ""
     calendar_url: str = field(repr=False, default="")
+    ca_file: str = ""
     lease: embedded.Studio | None = field(repr=False, default=None)
 
     def close(self) -> None:
@@ -154,9 +158,7 @@ def load(name: str, sql: Sequence[Path] = ()) -> Environment:
         wording=_wording(entry),
         policies=policies,
         production=merged.get("production", False),
-        locations={
-            k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
-        },
+        locations={k: merged[k] for k in LOCATIONS if k in merged},
     )
 
 
@@ -207,15 +209,28 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
     if private:
         raise SuiteError(f"{environment.name}: only the embedded studio can be had for oneself.")
     resolved = {key: _resolve(environment.name, key, value) for key, value in environment.locations.items()}
-    return Target(environment, **{**resolved, "api_url": resolved["api_url"].rstrip("/")})
+    resolved["api_url"] = resolved["api_url"].rstrip("/")
+    if "ca_file" in resolved:
+        resolved["ca_file"] = _bundle(environment.name, resolved["ca_file"])
+    return Target(environment, **resolved)
 
 
-def _file(name: str, path: str) -> Path:
+def _file(name: str, path: str, key: str = "sql") -> Path:
     """Find a file that an entry names, from the project's root or from the file's own folder."""
     for folder in (ROOT, FILE.parent):
         if (folder / path).is_file():
             return (folder / path).resolve()
-    raise SuiteError(f"{FILE}: {name}.sql: there is no file {path}, neither from {ROOT} nor from {FILE.parent}.")
+    raise SuiteError(f"{FILE}: {name}.{key}: there is no file {path}, neither from {ROOT} nor from {FILE.parent}.")
+
+
+def _bundle(name: str, path: str) -> str:
+    """Find a bundle of certificates, and look whether it is one."""
+    found = _file(name, path, "ca_file")
+    try:
+        ssl.create_default_context(cafile=found)
+    except ssl.SSLError:
+        raise SuiteError(f"{FILE}: {name}.ca_file: {found} holds no certificates (PEM).") from None
+    return str(found)
 
 
 def _policies(entry: dict[str, Any]) -> dict[Policy, Choice]:

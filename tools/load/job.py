@@ -189,6 +189,7 @@ def _start(
         "api_url": target.api_url,
         "jwt_secret": target.jwt_secret,
         "api_key": target.api_key,
+        "ca_file": target.ca_file,
         "use_proxies": target.lease is None,
         "folder": str(place) if place else None,
         "name": name,

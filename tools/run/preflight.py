@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import contract, environment, rows
-from acceptance.client import token
+from acceptance.client import look, open_session, token
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
+from acceptance.pooler import check_session
 
 SECONDS = 5
 
@@ -35,22 +35,30 @@ def writable(name: str, sql: Sequence[Path] = ()) -> Environment:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[Connection]:
+def connected(target: Target, *, session: bool = True) -> Iterator[Connection]:
     """Open a connection to the target's database, in autocommit, and close it afterwards.
 
     Where nothing may be written, the server itself sees to it: every transaction is read-only.
+
+    Args:
+        target: the system.
+        session: False for who needs no more than one transaction, which any connection pooler gives; it must make it
+            read-only itself.
 
     Raises:
         SuiteError: when the database does not let us in; the message never carries the password.
     """
     place = f"{FILE}: {target.environment.name}.database_url"
     try:
+        if session:
+            check_session(target)
         connection = psycopg2.connect(target.database_url, connect_timeout=SECONDS)
     except psycopg2.OperationalError as error:
         raise SuiteError(f"{place}: the database does not let us in: {_first_line(error)}.") from None
     except psycopg2.ProgrammingError:
         raise SuiteError(f"{place}: is not a PostgreSQL URL (postgresql://user:password@host:port/name).") from None
-    connection.set_session(readonly=target.environment.only_read, autocommit=True)
+    if session:
+        connection.set_session(readonly=target.environment.only_read, autocommit=True)
     try:
         yield connection
     finally:
@@ -71,15 +79,11 @@ def check_api(target: Target) -> str:
     name, address = target.environment.name, target.api_url
     looked_at = "pilates_schedule_slots" if target.environment.foreign else rows.OCCUPANCY
     headers = {"Authorization": f"Bearer {token(target, str(uuid.uuid4()))}"}
-    if target.api_key:
-        headers["apikey"] = target.api_key
-    with requests.Session() as session:
-        session.trust_env = target.lease is None  # a proxy has no business between us and our own studio
-        try:
-            answer = session.get(f"{address}/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
-        except requests.RequestException as error:
-            words = f"nobody answers at {address} ({type(error).__name__}); start it or correct the URL"
-            raise SuiteError(f"{FILE}: {name}.api_url: {words}.") from None
+    with open_session(target) as session:
+        answer = look(session, target, f"/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
+    if answer.status_code in (401, 403) and not target.api_key and "key" in answer.text.lower():
+        words = f"the API wants a key ({answer.status_code}: {answer.text[:200]})"
+        raise SuiteError(f"{FILE}: {name}.api_key: {words}; say the project's own.")
     if answer.status_code in (401, 403):
         words = f"the API does not take our tokens ({answer.status_code}: {answer.text[:200]})"
         raise SuiteError(f"{FILE}: {name}.jwt_secret: {words}; set the project's own secret.")
