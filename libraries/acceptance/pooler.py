@@ -15,6 +15,7 @@ from acceptance.environment import FILE, Target
 from acceptance.errors import SuiteError
 
 ROUNDS = 3
+SECONDS = 10  # to be let in
 
 
 def check_session(target: Target) -> None:
@@ -39,7 +40,10 @@ def _is_handed_around(database_url: str) -> bool:
 
     A pooler gives an idle server process to whoever asks next, so either both see the same one, or one sees several.
     """
-    with closing(psycopg2.connect(database_url)) as one, closing(psycopg2.connect(database_url)) as other:
+    with (
+        closing(psycopg2.connect(database_url, connect_timeout=SECONDS)) as one,
+        closing(psycopg2.connect(database_url, connect_timeout=SECONDS)) as other,
+    ):
         seen: tuple[set[int], set[int]] = (set(), set())
         for connection in (one, other):
             connection.autocommit = True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import socketserver
 import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,6 +111,41 @@ def in_front(front: Front, certificate: Path | None = None) -> Iterator[Front]:
     front.url = f"{'https' if certificate else 'http'}://{HOST}:{server.server_port}"
     try:
         yield front
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def relayed(place: str) -> Iterator[int]:
+    """Let a server on a socket in a folder of ours be reached at a port of this host, by programs of other users."""
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.connect(place)
+                back = threading.Thread(target=pump, args=(server, self.request), daemon=True)
+                back.start()
+                pump(self.request, server)
+                back.join()
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):  # the other side has gone, and that is the end of it
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    server = Server((HOST, 0), Relay)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
