@@ -15,6 +15,7 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from acceptance import people
 from acceptance.datafiles import Device
 from acceptance.environment import FILE, Target
 from acceptance.errors import SuiteError
@@ -94,7 +95,15 @@ class Reply:
 
 
 def token(target: Target, user_id: str | None, role: str = "authenticated") -> str:
-    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp)."""
+    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp).
+
+    Where the environment gives users instead of the secret, it is the one of this user.
+
+    Raises:
+        NotProven: when it gives none for this user.
+    """
+    if target.environment.users_given:
+        return people.of(target).token(user_id)
     now = int(time.time())
     claims = {"role": role, "aud": "authenticated", "iat": now, "exp": now + TOKEN_SECONDS}
     if user_id is not None:

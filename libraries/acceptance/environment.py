@@ -8,12 +8,15 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acceptance import embedded
 from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
 from acceptance.model import Choice, Operation, Policy, Refusal, Status
+
+if TYPE_CHECKING:
+    from acceptance.people import People
 
 FILE = DATA / "environments.yaml"
 # Said once on the command line, known to every process of a command.
@@ -78,6 +81,13 @@ class Environment:
     wording: Wording = field(default_factory=Wording)
     policies: Mapping[Policy, Choice] = field(default_factory=dict)
     production: bool = False
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    sign_in: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def users_given(self) -> bool:
+        """Whether the actors of the cases are users that the entry gives, since nothing signs tokens for others."""
+        return bool(self.tokens or self.sign_in) and "jwt_secret" not in self.locations
 
     @property
     def only_read(self) -> bool:
@@ -107,7 +117,18 @@ class Target:
     network_url: str = ""
     calendar_url: str = field(repr=False, default="")
     ca_file: str = ""
+    tokens: dict[str, str] = field(repr=False, default_factory=dict)
+    sign_in: dict[str, Any] = field(repr=False, default_factory=dict)
+    people: People | None = field(repr=False, default=None)
     lease: embedded.Studio | None = field(repr=False, default=None)
+
+    def without_secrets(self, text: str) -> str:
+        """Blot out in somebody else's words what is secret, should they have repeated it."""
+        users = self.sign_in.get("users", {}).values()
+        secrets = [self.jwt_secret, self.api_key, *self.tokens.values(), *(user["password"] for user in users)]
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def close(self) -> None:
         """Give up the lease of an embedded studio; it stops when nobody else holds one."""
@@ -158,6 +179,8 @@ def load(name: str, sql: Sequence[Path] = ()) -> Environment:
         wording=_wording(entry),
         policies=policies,
         production=merged.get("production", False),
+        tokens=entry.get("tokens", {}),
+        sign_in=entry.get("sign_in", {}),
         locations={k: merged[k] for k in LOCATIONS if k in merged},
     )
 
@@ -212,6 +235,10 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
     resolved["api_url"] = resolved["api_url"].rstrip("/")
     if "ca_file" in resolved:
         resolved["ca_file"] = _bundle(environment.name, resolved["ca_file"])
+    if environment.users_given:
+        resolved |= {"jwt_secret": ""}
+        tokens, sign_in = (_resolved(environment.name, key, getattr(environment, key)) for key in ("tokens", "sign_in"))
+        return Target(environment, **resolved, tokens=tokens, sign_in=sign_in)
     return Target(environment, **resolved)
 
 
@@ -260,6 +287,13 @@ def _document() -> dict[str, Any]:
     document = read_yaml(FILE)
     check_schema(document, DATA / "environments.schema.json", FILE)
     return document
+
+
+def _resolved(name: str, key: str, said: Any) -> Any:
+    """Replace the variables at any depth."""
+    if isinstance(said, Mapping):
+        return {word: _resolved(name, f"{key}.{word}", value) for word, value in said.items()}
+    return _resolve(name, key, said)
 
 
 def _resolve(name: str, key: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,17 +11,19 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import jwt
 import psycopg2
 import pytest
 import yaml
 from psycopg2.extensions import parse_dsn
 from robot.api import ExecutionResult
 
-from acceptance import embedded
+from acceptance import embedded, people
 from tools.selftest.clone import make_clone
 from tools.selftest.front import Front, in_front, make_certificates, relayed
 from tools.studio.processes import end_with_parent
@@ -28,13 +31,13 @@ from tools.studio.processes import end_with_parent
 SECONDS = 120
 NAME = "theirs"
 API_KEY = "an-api-key-as-anon-keys-are"
-SUITE = "priority/known_bug.robot"
+SUITE, RIGHTS = "priority/known_bug.robot", "rules/rights.robot"
 PASSED = 4  # of its cases; the others need a calendar, or a proxy in front
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clone(tmp_path_factory.mktemp("by-url") / "clone", suites=[SUITE])
+    return make_clone(tmp_path_factory.mktemp("by-url") / "clone", suites=[SUITE, RIGHTS])
 
 
 @pytest.fixture(scope="module")
@@ -284,3 +287,170 @@ def test_the_session_mode_of_a_pooler_is_as_good_as_none(clone: Path, behind: em
         done = run(clone)
         assert done.returncode == 0, done.stdout + done.stderr
         assert counts(clone)["passed"] >= PASSED
+
+
+# --- users that are given instead of the secret -----------------------------------------------------------------------
+
+ROLES = {"member": "user", "other_member": "user", "trainer": "trainer", "secretary": "secretary", "admin": "admin"}
+PASSWORD = "a-password-only-they-know"  # noqa: S105 - nobody's
+LIFE = 1  # seconds; so short that tokens must be renewed while a run lasts
+
+
+@pytest.fixture
+def users(behind: embedded.Studio) -> Iterator[dict[str, str]]:
+    """Users as a studio has them for tests: profiles that are not the suite's, by the entry's words."""
+    ids = {word: str(uuid.uuid4()) for word in ROLES}
+    with closing(psycopg2.connect(behind.database_url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for word, user_id in ids.items():
+                cursor.execute(
+                    "insert into public.user_profiles (user_id, email, role, full_name) values (%s, %s, %s, %s)",
+                    (user_id, f"{word}@example.org", ROLES[word], f"Their {word}"),
+                )
+            yield ids
+            for table in ("pilates_bookings", "pilates_deposits", "user_profiles"):
+                cursor.execute(f"delete from public.{table} where user_id = any(%s::uuid[])", (list(ids.values()),))
+
+
+def sign(studio: embedded.Studio, user_id: str, seconds: float = 3600) -> str:
+    claims = {"role": "authenticated", "aud": "authenticated", "sub": user_id, "exp": math.ceil(time.time() + seconds)}
+    return jwt.encode(claims, studio.jwt_secret, algorithm="HS256")
+
+
+def rows_of(studio: embedded.Studio, ids: dict[str, str]) -> dict[str, list[tuple[object, ...]]]:
+    """Read everything of some users, and everything that the suite has made."""
+    theirs = "user_id = any(%(ids)s::uuid[]) or user_id::text like 'acce97ab%%'"
+    conditions = {
+        "user_profiles": theirs,
+        "pilates_deposits": theirs,
+        "pilates_bookings": theirs,
+        "pilates_calendar_outbox": theirs,
+        "pilates_schedule_slots": "id::text like 'acce97ab%%'",
+        "idempotency_keys": "caller = any(%(ids)s::uuid[])",
+        "pilates_audit_log": "user_id = any(%(ids)s::uuid[])",
+    }
+    found = {}
+    with closing(psycopg2.connect(studio.database_url)) as connection, connection.cursor() as cursor:
+        for table, condition in conditions.items():
+            cursor.execute(f"select * from public.{table} where {condition} order by 1", {"ids": list(ids.values())})
+            found[table] = cursor.fetchall()
+    return found
+
+
+def by_tokens(behind: embedded.Studio, users: dict[str, str]) -> tuple[dict[str, object], dict[str, str]]:
+    """Make the entry with a token for each user, and the variables that hold them."""
+    entry = {key: value for key, value in locations(behind).items() if key != "jwt_secret"}
+    variables = {f"TOKEN_OF_{word.upper()}": sign(behind, user_id) for word, user_id in users.items()}
+    return {**entry, "tokens": {word: f"${{TOKEN_OF_{word.upper()}}}" for word in users}}, variables
+
+
+def messages(clone: Path) -> dict[str, str]:
+    found = ExecutionResult(clone / "results" / "latest" / "output.xml").suite.all_tests
+    return {test.name.partition(" ")[0]: test.message for test in found}
+
+
+def test_cases_act_as_the_users_that_are_given(clone: Path, behind: embedded.Studio, users: dict[str, str]) -> None:
+    entry, variables = by_tokens(behind, users)
+    write_entry(clone, **entry)
+    before = rows_of(behind, users)
+    done = pilates(clone, "run", "--env", NAME, "--count", "12", "--processes", "2", **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{NAME} gives its users, and one worker at a time has them: --processes 1." in done.stdout
+    assert counts(clone)["passed"] >= PASSED + 6
+    assert f"not proven: {NAME} gives 2 members, and this needs one more" in "".join(messages(clone).values())
+    assert rows_of(behind, users) == before, "their profiles are as they were, and nothing else is left"
+
+
+def test_users_that_cannot_be_used_are_one_sentence(
+    clone: Path, behind: embedded.Studio, users: dict[str, str]
+) -> None:
+    entry, variables = by_tokens(behind, users)
+    write_entry(clone, **entry)
+
+    def refused(**others: str) -> str:
+        return one_sentence(run(clone, **variables | others)).partition(f"{NAME}.tokens.")[2]
+
+    member, other = users["member"], users["other_member"]
+    assert refused(TOKEN_OF_MEMBER="none") == "member: is no token (JWT)."  # noqa: S106 - it is none
+    expired = refused(TOKEN_OF_MEMBER=sign(behind, member, -60))
+    assert expired.startswith("member: the token has expired; get a new one")
+    twice = refused(TOKEN_OF_OTHER_MEMBER=variables["TOKEN_OF_MEMBER"])
+    assert twice == "other_member: is the same user as member."
+    forged = jwt.encode({"sub": member, "role": "authenticated"}, "another secret of thirty-two bytes", "HS256")
+    assert refused(TOKEN_OF_MEMBER=forged).startswith("member: the API does not take our tokens (401: ")
+    nobody = refused(TOKEN_OF_MEMBER=sign(behind, str(uuid.uuid4())))
+    assert nobody.startswith("member: user_profiles has no row of this user (")
+    swapped = refused(TOKEN_OF_TRAINER=sign(behind, users["admin"]), TOKEN_OF_ADMIN=sign(behind, users["trainer"]))
+    assert swapped == "trainer: this user's role is 'admin', and not 'trainer'."
+
+    before = rows_of(behind, users)
+    with closing(psycopg2.connect(behind.database_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            "insert into public.pilates_deposits (user_id, classes_credited, deposit_remaining) values (%s, 3, 3)",
+            (other,),
+        )
+        assert refused().startswith("other_member: this user has 1 deposit and 0 bookings already; give a user")
+        told = pilates(clone, "doctor", "--env", NAME, **variables)
+        assert told.returncode == 2
+        assert "other_member: this user has 1 deposit and 0 bookings already" in told.stdout
+        assert "this user has 1 deposit" in robot(clone, clone / "robot", **variables)[0]
+        cursor.execute("delete from public.pilates_deposits where user_id = %s", (other,))
+        cursor.execute("select pg_advisory_lock(%s, hashtext(%s))", (people.IN_USE, users["admin"]))
+        assert refused().startswith("admin: another process has this user just now")
+    assert rows_of(behind, users) == before
+    load = one_sentence(pilates(clone, "load", "--env", NAME, "--users", "2", "--time", "1s", **variables))
+    assert "a load makes its own members; give the jwt_secret" in load
+
+
+class GoTrue:
+    """Signs in as Supabase's GoTrue does; its tokens live for seconds, and a refresh token is good for once."""
+
+    def __init__(self, studio: embedded.Studio, users: dict[str, str]):
+        self.studio, self.users = studio, users
+        self.grants: list[str] = []
+        self.refresh: dict[str, str] = {}
+
+    def __call__(self, grant: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
+        self.grants.append(grant)
+        if grant == "refresh_token":
+            word = self.refresh.pop(body["refresh_token"], None)
+            if word is None:
+                return 400, {"code": 400, "error_code": "refresh_token_not_found", "msg": "Invalid Refresh Token"}
+        else:
+            word = body["email"].partition("@")[0]
+            if body["password"] != PASSWORD:
+                return 400, {"code": 400, "error_code": "invalid_credentials", "msg": "Invalid login credentials"}
+        renewal = f"refresh-{uuid.uuid4()}"
+        self.refresh[renewal] = word
+        token = sign(self.studio, self.users[word], LIFE)
+        told = {"access_token": token, "token_type": "bearer", "expires_in": LIFE, "refresh_token": renewal}
+        return 200, {**told, "user": {"id": self.users[word], "email": body.get("email")}}
+
+
+def by_sign_in(behind: embedded.Studio, front: Front, users: dict[str, str]) -> dict[str, object]:
+    entry = {key: value for key, value in locations(behind, front).items() if key != "jwt_secret"}
+    of_users = {word: {"email": f"{word}@example.org", "password": "${PASSWORD}"} for word in users}
+    return {**entry, "api_key": "${THEIR_API_KEY}", "sign_in": {"url": f"{front.url}/auth/v1", "users": of_users}}
+
+
+def test_users_sign_in_with_their_passwords(clone: Path, behind: embedded.Studio, users: dict[str, str]) -> None:
+    gotrue = GoTrue(behind, users)
+    with in_front(Front(behind.api_url, API_KEY, gotrue)) as front:
+        write_entry(clone, **by_sign_in(behind, front, users))
+        before = rows_of(behind, users)
+        done = run(clone, PASSWORD=PASSWORD, THEIR_API_KEY=API_KEY)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert counts(clone)["passed"] >= PASSED
+        assert front.turned_away == []
+        assert set(gotrue.grants) == {"password", "refresh_token"}, "the run lasts longer than a token"
+        assert rows_of(behind, users) == before
+
+        gotrue.grants.clear()
+        wrong = one_sentence(run(clone, PASSWORD="wrong-and-secret", THEIR_API_KEY=API_KEY))  # noqa: S106 - nobody's
+        assert f"{NAME}.sign_in.users.member: the sign-in is refused (400: Invalid login credentials)." in wrong
+        assert "wrong-and-secret" not in wrong
+        assert gotrue.grants == ["password"], "nobody tries again and locks the user out"
+    gone = one_sentence(run(clone, PASSWORD=PASSWORD, THEIR_API_KEY=API_KEY))
+    assert f"nobody answers at {front.url}" in gone
