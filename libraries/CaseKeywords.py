@@ -18,12 +18,14 @@ from robot.libraries.BuiltIn import BuiltIn
 from robot.result import TestCase as TestResult
 from robot.running import TestCase
 
-from acceptance import current, environment, recovery
+from acceptance import client, current, environment, recovery
 from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import NotProven, SuiteError
+from acceptance.pooler import check_session
 from acceptance.running_case import RunningCase
 
 ALIAS = "studio"
+SECONDS = 10
 SUITE_NAMESPACE = uuid.UUID("6f1d3c0e-8d0c-4f0e-9a55-2f3c7a1b9e42")
 
 
@@ -99,8 +101,11 @@ class CaseKeywords:
     def _open(self, target: environment.Target, folder: Path) -> Bench:
         requests_library = BuiltIn().get_library_instance("RequestsLibrary")
         # Its sessions retry three times of themselves, which would hide what an answer's loss does.
-        session = requests_library.create_session(ALIAS, target.api_url, verify=True, max_retries=0)
+        session = requests_library.create_session(ALIAS, target.api_url, verify=target.ca_file or True, max_retries=0)
         session.trust_env = target.lease is None
+        if target.lease is None:  # said once here, not by each case
+            check_session(target)
+            client.look(session, target, headers={}, timeout=SECONDS)
         database = BuiltIn().get_library_instance("DatabaseLibrary")
         place = parse_dsn(target.database_url)
         database.connect_to_database(

@@ -46,7 +46,7 @@ def _told_of_target(chosen: Environment) -> bool:
         print(f"BAD  {error}")
         return False
     with closing(target):
-        verdicts = [_told(partial(check, target)) for check in preflight.CHECKS]
+        verdicts = [_told(partial(check, target)) for check in preflight.checks_of(target)]
         if all(verdicts):
             for line in preflight.found(target) or [f"  {line}" for line in _abilities(target)]:
                 print(f"   {line}")

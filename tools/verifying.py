@@ -84,7 +84,10 @@ def reconcile(name: str, output: Path | None, console: Console) -> int:
 
 
 def _outcomes(name: str, wanted: list[checks.Check]) -> list[checks.Outcome]:
-    with closing(environment.connect(environment.load(name))) as target, preflight.connected(target) as connection:
+    with (
+        closing(environment.connect(environment.load(name))) as target,
+        preflight.connected(target, session=False) as connection,
+    ):
         return list(checks.run_checks(connection, wanted))
 
 

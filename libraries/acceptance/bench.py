@@ -15,13 +15,15 @@ import psycopg2
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import contract, instruments, rows
+from acceptance import contract, instruments, people, rows
 from acceptance.catalogue import full_name
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
 from acceptance.evidence import Evidence
 from acceptance.model import Operation
+from acceptance.people import People
+from acceptance.pooler import check_session
 
 MOST_CONCURRENT = 64
 STAFF_DEVICE = "web-chrome"
@@ -65,6 +67,20 @@ class Bench:
         if self.contract.zone:
             self.target.environment = replace(self.target.environment, zone=self.contract.zone)
         self.evidence = Evidence(self.folder)
+        if self.target.environment.users_given:
+            self._have_the_users_given()
+
+    @property
+    def users_given(self) -> People | None:
+        """The users that the environment gives to be the actors; None where the suite makes its own."""
+        return people.of(self.target) if self.target.environment.users_given else None
+
+    def _have_the_users_given(self) -> None:
+        given = people.of(self.target)
+        people.claim(self.connection, given)
+        people.check(self.connection, given, dict(self.contract.roles))
+        self.catalogue.users_given = frozenset(given.ids)
+        rows.read_parents_given(self.connection, self.catalogue)
 
     def use_instruments(self) -> None:
         """Install the instruments if need be, once per process.
@@ -83,7 +99,16 @@ class Bench:
             return cursor.fetchone()[0]
 
     def staff(self, role: str) -> Caller:
-        """Return the process's own member of staff of a role, making the row on first use."""
+        """Return the process's own member of staff of a role, making the row on first use.
+
+        Raises:
+            NotProven: when the environment gives its users, and none of that role.
+        """
+        given = self.users_given
+        if given is not None:
+            device, zone = devices()[STAFF_DEVICE], self.target.environment.zone
+            user_id = given.take(role).user_id
+            return Caller(role, role, user_id, device, zone, token(self.target, user_id))
         if role not in self._staff:
             user_id = rows.row_id(self.run, "staff", uuid.uuid4(), role)
             row = rows.user(user_id, self.contract.role(role), f"Acceptance {role}")
@@ -118,6 +143,8 @@ class Bench:
                 instruments.remove(self.connection)
         rows.remove_case(self.connection, self.catalogue, [c.user_id for c in self._staff.values() if c.user_id], [])
         self._staff.clear()
+        if self.target.environment.users_given:
+            people.give_back(self.connection, people.of(self.target))
         for session in self._sessions:
             session.close()
         if self._threads is not None:
@@ -130,7 +157,9 @@ def open_database(target: Target) -> Connection:
 
     Raises:
         psycopg2.OperationalError: when the database does not let us in.
+        SuiteError: when a connection pooler would hand it around.
     """
+    check_session(target)
     connection = psycopg2.connect(target.database_url)
     connection.set_session(readonly=target.environment.only_read, autocommit=True)
     with connection.cursor() as cursor:

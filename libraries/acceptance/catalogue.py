@@ -123,6 +123,9 @@ class Catalogue(dict[str, set[str]]):
         self.parents: tuple[str, ...] = ()
         self.contract: tuple[str, ...] = ()
         self.own: frozenset[str] = frozenset()
+        # Users that are not the suite's, but act in its cases; and the rows of theirs in tables ``of_members``.
+        self.users_given: frozenset[str] = frozenset()
+        self.parents_given: dict[tuple[str, str], Any] = {}
 
     @cached_property
     def of_others(self) -> dict[str, Table]:

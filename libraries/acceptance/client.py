@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from acceptance import people
 from acceptance.datafiles import Device
-from acceptance.environment import Target
+from acceptance.environment import FILE, Target
+from acceptance.errors import NotProven, SuiteError
 from acceptance.faults import Fault
 from acceptance.model import Refusal
 from acceptance.network import Network
@@ -27,6 +30,7 @@ TOO_MANY = 429
 MOST_WAITS = 5  # for one request; a system that limits us that long has no capacity for this run
 LONGEST_WAIT = 30.0  # seconds
 pause = time.sleep
+OTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 WAITED = (Fault.SLOW, Fault.PACKETS_LOST)  # the answer came all the same
 
 
@@ -94,12 +98,80 @@ class Reply:
 def token(
     target: Target, user_id: str | None, role: str = "authenticated", claims: Mapping[str, Any] | None = None
 ) -> str:
-    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp, and any further ones)."""
+    """Sign a token the way a Supabase project does (HS256; claims role, sub, aud, iat, exp, and any further ones).
+
+    Where the environment gives users instead of the secret, it is the one of this user.
+
+    Raises:
+        NotProven: when it gives none for this user, or none with such claims.
+    """
+    if target.environment.users_given:
+        if claims:
+            raise NotProven(f"not proven: {target.environment.name} gives its users' tokens, and none can be made.")
+        return people.of(target).token(user_id)
     now = int(time.time())
     said = {"role": role, "aud": "authenticated", "iat": now, "exp": now + TOKEN_SECONDS, **(claims or {})}
     if user_id is not None:
         said["sub"] = user_id
     return jwt.encode(said, target.jwt_secret, algorithm="HS256")
+
+
+def open_session(target: Target) -> requests.Session:
+    """Open an HTTP session with a target; one per thread."""
+    session = requests.Session()
+    session.trust_env = target.lease is None  # a proxy has no business between us and our own studio
+    return session
+
+
+def verified_by(target: Target) -> str | None:
+    """Return by what a request is to judge the target's certificate; None: as usual.
+
+    It goes with each request: what a session is told gives way to the variable REQUESTS_CA_BUNDLE.
+    """
+    return target.ca_file or None
+
+
+def look(session: requests.Session, target: Target, path: str = "", *, headers: dict[str, str], timeout: float) -> Any:
+    """Get one page of a target's API, outside of any case.
+
+    Returns:
+        The response, whatever its status.
+
+    Raises:
+        SuiteError: when nobody answers, or with a certificate that is not trusted.
+    """
+    headers = {**headers, **({"apikey": target.api_key} if target.api_key else {})}
+    try:
+        return session.get(f"{target.api_url}{path}", headers=headers, timeout=timeout, verify=verified_by(target))
+    except requests.RequestException as error:
+        raise SuiteError(unreachable(target, error)) from None
+
+
+def unreachable(target: Target, error: Exception) -> str:
+    """Say in one sentence why the API could not be asked, and what to do."""
+    distrust = _distrust(error)
+    if distrust is None:
+        words = f"nobody answers at {target.api_url} ({type(error).__name__}); start it or correct the URL"
+        return f"{FILE}: {target.environment.name}.api_url: {words}."
+    words = f"the certificate of {target.api_url} is not trusted ({distrust.verify_message})"
+    if distrust.verify_code in OTHER_NAME:
+        return f"{FILE}: {target.environment.name}.api_url: {words}; write the host as the certificate has it."
+    help_with = f"{target.ca_file} is not its CA's" if target.ca_file else "name there the bundle of the CA it is from"
+    return f"{FILE}: {target.environment.name}.ca_file: {words}; {help_with}."
+
+
+def _distrust(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Find what a certificate was turned away for among the causes of an error."""
+    found, seen = [error], set()
+    while found:
+        one = found.pop()
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return one
+        if id(one) not in seen:
+            seen.add(id(one))
+            others = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+            found += [other for other in others if isinstance(other, BaseException)]
+    return None
 
 
 def call(
@@ -125,7 +197,8 @@ def call(
         The reply; it never raises for what the network or the server does.
 
     Raises:
-        SuiteError: when the network proxy is gone and nobody can say what happened.
+        SuiteError: when the network proxy is gone and nobody can say what happened, or the API shows a certificate
+            that is not trusted: that is nobody's network.
     """
     device = request.caller.device
     reply = Reply(Outcome.UNKNOWN, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
@@ -148,12 +221,15 @@ def call(
                     data=data,
                     headers=headers,
                     timeout=(device.connect_timeout, patience),
+                    verify=verified_by(target),
                 )
                 if response.status_code != TOO_MANY or waits == MOST_WAITS:
                     break
                 reply.attempts.append(str(TOO_MANY))
                 pause(_told_to_wait(response))
         except requests.RequestException as error:
+            if _distrust(error):
+                raise SuiteError(unreachable(target, error)) from None
             reply.attempts.append(type(error).__name__)
             continue
         reply.status, reply.body = response.status_code, _parsed(response)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acceptance import access, embedded
 from acceptance.access import Access
@@ -15,10 +16,14 @@ from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
 from acceptance.model import Choice, Operation, Policy, Refusal, Status
 
+if TYPE_CHECKING:
+    from acceptance.people import People
+
 FILE = DATA / "environments.yaml"
 # Said once on the command line, known to every process of a command.
 READ_ONLY = "PILATES_READ_ONLY"
 ON_PRODUCTION = "PILATES_ON_PRODUCTION"
+LOCATIONS = ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url", "ca_file")
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,13 @@ class Environment:
     policies: Mapping[Policy, Choice] = field(default_factory=dict)
     production: bool = False
     access: Access = field(default_factory=access.read)
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    sign_in: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def users_given(self) -> bool:
+        """Whether the actors of the cases are users that the entry gives, since nothing signs tokens for others."""
+        return bool(self.tokens or self.sign_in) and "jwt_secret" not in self.locations
 
     @property
     def only_read(self) -> bool:
@@ -96,7 +108,8 @@ class Target:
     """A system that answers: its environment, where it is, and how to get in. The secrets never show in a repr.
 
     ``network_url`` is the proxy in front of the API that disturbs calls; empty where there is none. ``calendar_url`` is
-    where the members' calendars are (CalDAV), with user and password; empty where there is none.
+    where the members' calendars are (CalDAV), with user and password; empty where there is none. ``ca_file`` is the
+    bundle of certificates by which the API's own is judged; empty: those that everybody trusts.
     """
 
     environment: Environment
@@ -106,7 +119,19 @@ class Target:
     api_key: str = field(repr=False, default="")
     network_url: str = ""
     calendar_url: str = field(repr=False, default="")
+    ca_file: str = ""
+    tokens: dict[str, str] = field(repr=False, default_factory=dict)
+    sign_in: dict[str, Any] = field(repr=False, default_factory=dict)
+    people: People | None = field(repr=False, default=None)
     lease: embedded.Studio | None = field(repr=False, default=None)
+
+    def without_secrets(self, text: str) -> str:
+        """Blot out in somebody else's words what is secret, should they have repeated it."""
+        users = self.sign_in.get("users", {}).values()
+        secrets = [self.jwt_secret, self.api_key, *self.tokens.values(), *(user["password"] for user in users)]
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def close(self) -> None:
         """Give up the lease of an embedded studio; it stops when nobody else holds one."""
@@ -158,9 +183,9 @@ def load(name: str, sql: Sequence[Path] = ()) -> Environment:
         policies=policies,
         production=merged.get("production", False),
         access=access.for_target(entry.get("access", {}), f"{FILE}: {name}.access"),
-        locations={
-            k: merged[k] for k in ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url") if k in merged
-        },
+        tokens=entry.get("tokens", {}),
+        sign_in=entry.get("sign_in", {}),
+        locations={k: merged[k] for k in LOCATIONS if k in merged},
     )
 
 
@@ -211,15 +236,32 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
     if private:
         raise SuiteError(f"{environment.name}: only the embedded studio can be had for oneself.")
     resolved = {key: _resolve(environment.name, key, value) for key, value in environment.locations.items()}
-    return Target(environment, **{**resolved, "api_url": resolved["api_url"].rstrip("/")})
+    resolved["api_url"] = resolved["api_url"].rstrip("/")
+    if "ca_file" in resolved:
+        resolved["ca_file"] = _bundle(environment.name, resolved["ca_file"])
+    if environment.users_given:
+        resolved |= {"jwt_secret": ""}
+        tokens, sign_in = (_resolved(environment.name, key, getattr(environment, key)) for key in ("tokens", "sign_in"))
+        return Target(environment, **resolved, tokens=tokens, sign_in=sign_in)
+    return Target(environment, **resolved)
 
 
-def _file(name: str, path: str) -> Path:
+def _file(name: str, path: str, key: str = "sql") -> Path:
     """Find a file that an entry names, from the project's root or from the file's own folder."""
     for folder in (ROOT, FILE.parent):
         if (folder / path).is_file():
             return (folder / path).resolve()
-    raise SuiteError(f"{FILE}: {name}.sql: there is no file {path}, neither from {ROOT} nor from {FILE.parent}.")
+    raise SuiteError(f"{FILE}: {name}.{key}: there is no file {path}, neither from {ROOT} nor from {FILE.parent}.")
+
+
+def _bundle(name: str, path: str) -> str:
+    """Find a bundle of certificates, and look whether it is one."""
+    found = _file(name, path, "ca_file")
+    try:
+        ssl.create_default_context(cafile=found)
+    except ssl.SSLError:
+        raise SuiteError(f"{FILE}: {name}.ca_file: {found} holds no certificates (PEM).") from None
+    return str(found)
 
 
 def _policies(entry: dict[str, Any]) -> dict[Policy, Choice]:
@@ -249,6 +291,13 @@ def _document() -> dict[str, Any]:
     document = read_yaml(FILE)
     check_schema(document, DATA / "environments.schema.json", FILE)
     return document
+
+
+def _resolved(name: str, key: str, said: Any) -> Any:
+    """Replace the variables at any depth."""
+    if isinstance(said, Mapping):
+        return {word: _resolved(name, f"{key}.{word}", value) for word, value in said.items()}
+    return _resolve(name, key, said)
 
 
 def _resolve(name: str, key: str, value: str) -> str:

@@ -79,7 +79,9 @@ class _Completing:
         }
         row = {**self._configured(table, row), **row}
         shared = anchor != ""
-        anchor = anchor or str(row.get("user_id") or row.get("id") or row["caller"])
+        # What a row of a user who is not ours needs is derived from the row's own id, so that it is known as ours.
+        owner = row.get("user_id") if row.get("user_id") not in self.catalogue.users_given else None
+        anchor = anchor or str(owner or row.get("id") or row.get("user_id") or row["caller"])
         for reference in table.foreign:
             self._refer(table, reference, row, anchor, depth)
         for column in table.columns.values():
@@ -111,9 +113,14 @@ class _Completing:
             return
         if given is None and not column.required:
             return
+        if str(given) in self.catalogue.users_given:
+            return  # a user who is there already, and not ours to make
         if parent in self.catalogue.of_members and given is None:
             of_whom = self.catalogue.of_members[parent].column
             owner = str(row.get("user_id") or anchor)
+            if owner in self.catalogue.users_given:
+                row[reference.column] = self._given(parent, owner)
+                return
             wanted = self.catalogue.tables[parent].columns[reference.key]
             row[reference.column] = key_of(wanted, owner, parent)
             self.add_parent(parent, owner, {reference.key: row[reference.column], of_whom: owner}, depth)
@@ -121,6 +128,14 @@ class _Completing:
         if given is None:
             row[reference.column] = key_of(self.catalogue.tables[parent].columns[reference.key], anchor, parent)
         self.add_parent(parent, anchor, {reference.key: row[reference.column]}, depth)
+
+    def _given(self, parent: str, user_id: str) -> Any:
+        if (parent, user_id) not in self.catalogue.parents_given:
+            words = (
+                f"the user {user_id} that the environment gives has no row of {parent}, which deposits or bookings need"
+            )
+            raise SuiteError(f"{words}; make one.")
+        return self.catalogue.parents_given[parent, user_id]
 
     def _somebody(self, parent: str, row: Row, anchor: str, depth: int) -> Any:
         """Find a row of the contract to refer to: the row's own member, or for a class a trainer of its own."""

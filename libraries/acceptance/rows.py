@@ -190,16 +190,62 @@ def count_places(connection: Connection, counter: str, standing: str, slots: Seq
         )
 
 
-def remove_case(connection: Connection, catalogue: Catalogue, users: Iterable[str], slots: Iterable[str]) -> None:
-    """Remove every row of a case in one round trip."""
+def read_parents_given(connection: Connection, catalogue: Catalogue) -> None:
+    """Read which rows the users that an environment gives have in tables that bookings or deposits refer to."""
+    with connection.cursor() as cursor:
+        for name, reference in catalogue.of_members.items():
+            table = catalogue.tables[name]
+            if len(table.key) == 1:
+                cursor.execute(
+                    f'select "{reference.column}"::text, "{table.key[0]}" from {name}'
+                    f' where "{reference.column}" = any(%s::uuid[])',
+                    (list(catalogue.users_given),),
+                )
+                catalogue.parents_given |= {(name, user_id): key for user_id, key in cursor.fetchall()}
+
+
+def remove_case(
+    connection: Connection,
+    catalogue: Catalogue,
+    users: Iterable[str],
+    slots: Iterable[str],
+    keys: Iterable[str | None] = (),
+) -> None:
+    """Remove every row of a case in one round trip; of users who are not the suite's only what the case gave them.
+
+    Args:
+        connection: a role that may delete.
+        catalogue: what there is.
+        users: the ids of those who acted.
+        slots: the ids of the case's classes.
+        keys: the idempotency keys that it has sent.
+    """
     users, slots = list(users), list(slots)
-    if catalogue.of_others:
-        anchors = [*users, *slots]
+    given = list(catalogue.users_given)  # the staff among them too, who have sent keys
+    users = [user_id for user_id in users if user_id not in catalogue.users_given]
+    anchors = [*users, *slots]
+    if given:
+        _forget_keys(connection, catalogue, given, list(keys))
+        anchors += _deposits_of(connection, given)
+    if catalogue.of_others or given:
         ids = [*anchors, *filling.parents_ids(catalogue, anchors)]
         values = {"ids": ids, "numbers": list(filling.parents_numbers(catalogue, anchors))}
         _execute(connection, _statements(catalogue, "= any(%(ids)s::uuid[])"), values)
     else:
         _remove(connection, catalogue, "= any(%(users)s::uuid[])", "= any(%(slots)s::uuid[])", users, slots)
+
+
+def _forget_keys(connection: Connection, catalogue: Catalogue, users: list[str], keys: Sequence[str | None]) -> None:
+    if {"caller", "key"} <= catalogue.get("idempotency_keys", set()):
+        statement = "delete from public.idempotency_keys where caller = any(%(users)s::uuid[]) and key = any(%(keys)s)"
+        _execute(connection, [statement], {"users": users, "keys": [key for key in keys if key]})
+
+
+def _deposits_of(connection: Connection, users: list[str]) -> list[str]:
+    """List the deposits of users who had none before the case."""
+    with connection.cursor() as cursor:
+        cursor.execute("select id::text from public.pilates_deposits where user_id = any(%s::uuid[])", (users,))
+        return [found for (found,) in cursor.fetchall()]
 
 
 def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int]:
@@ -231,7 +277,7 @@ def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int
         numbers = list(filling.parents_numbers(catalogue, anchors))
         _execute(connection, _statements(catalogue, between), {"low": low, "high": high, "numbers": numbers})
     else:
-        _remove(connection, catalogue, between, between, [], [], low=low, high=high)
+        _remove(connection, catalogue, between, between, [], [], f" or id {between}", low=low, high=high)
     return counts
 
 
@@ -277,6 +323,7 @@ def _remove(
     of_slot: str,
     users: list[str],
     slots: list[str],
+    or_deposit: str = "",
     **more: str,
 ) -> None:
     """Delete side tables first, then bookings, deposits, members and classes, so that no reference dangles."""
@@ -289,7 +336,8 @@ def _remove(
             statements.append(f"delete from public.{table} where {' or '.join(conditions)}")
     statements += [
         f"delete from public.pilates_bookings where user_id {of_user} or slot_id {of_slot}",
-        f"delete from public.pilates_deposits where user_id {of_user}",
+        # By the id those of users who are not ours: what a case that died had given them.
+        f"delete from public.pilates_deposits where user_id {of_user}{or_deposit}",
         f"delete from public.user_profiles where user_id {of_user}",
         f"delete from public.pilates_schedule_slots where id {of_slot}",
     ]

@@ -11,11 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from acceptance import client, rows
-from acceptance.bench import Bench
+from acceptance.bench import STAFF_DEVICE, Bench
 from acceptance.client import Caller
 from acceptance.datafiles import devices, profiles
 from acceptance.errors import NotProven, SuiteError
 from acceptance.model import Booking, Deposit, Slot, State, Status
+from acceptance.people import given_to
 from acceptance.times import start_of
 
 PLAIN_DEVICE = "api"
@@ -68,15 +69,13 @@ class Scene:
     def caller(self, name: str, device: str = "") -> Caller:
         """Return somebody by name, on another device where one is named."""
         if name == "studio":
-            return replace(
-                self.bench.staff("admin"),
-                name="studio",
-                role="service",
-                user_id=None,
-                token=client.token(self.bench.target, None, "service_role"),
-            )
+            token = client.token(self.bench.target, None, "service_role")
+            return Caller("studio", "service", None, devices()[STAFF_DEVICE], self.bench.target.environment.zone, token)
         if name in STAFF:
-            person = self.bench.staff(self.random.choice(self.bench.contract.staff_roles(STAFF[name])))
+            roles = self.bench.contract.staff_roles(STAFF[name])
+            if self.bench.users_given is not None:
+                roles = given_to(roles, self.bench.users_given, [one.user_id for one in self.people.values()])
+            person = self.bench.staff(self.random.choice(roles))
             table, row = rows.user(person.user_id or "", self.bench.contract.role(person.role), person.name)
             self.events.append({"insert": table, "row": row})
         elif name == "stranger" and name not in self.people:
@@ -168,7 +167,8 @@ class Scene:
         """Let other members hold places of the class, as rows made before the case begins."""
         slot_id = self.slots["class"]
         for number in range(count):
-            member = self._add_person(f"guest-{number + 1}", "user", f"Guest {number + 1}", PLAIN_DEVICE, "UTC")
+            name, full_name = f"guest-{number + 1}", f"Guest {number + 1}"
+            member = self._add_person(name, "user", full_name, PLAIN_DEVICE, "UTC", acts=False)
             user_id, deposit_id, booking_id = member.user_id or "", self.new_id(), self.new_id()
             self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
             row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
@@ -239,12 +239,22 @@ class Scene:
             for key, value in row.items()
         }
 
-    def _add_person(self, name: str, role: str, full_name: str, device: str, zone: str) -> Caller:
+    def _add_person(self, name: str, role: str, full_name: str, device: str, zone: str, *, acts: bool = True) -> Caller:
+        """Make somebody; where the environment gives its users, whoever acts is the next of those.
+
+        Raises:
+            NotProven: when the environment gives fewer than the case needs.
+        """
         if device not in devices():
             raise SuiteError(f"there is no device {device!r} in data/devices.yaml; known: {', '.join(devices())}.")
-        user_id = self.new_id()
-        self.made.append(rows.user(user_id, self.bench.contract.role(role), full_name))
-        person = Caller(name, role, user_id, devices()[device], zone, client.token(self.bench.target, user_id))
+        given = self.bench.users_given
+        if given is not None and acts:
+            user_id = given.take(role, [one.user_id for one in self.people.values()]).user_id or ""
+        else:
+            user_id = self.new_id()
+            self.made.append(rows.user(user_id, self.bench.contract.role(role), full_name))
+        token = client.token(self.bench.target, user_id) if acts else None
+        person = Caller(name, role, user_id, devices()[device], zone, token)
         self.people[name] = person
         self.names[user_id] = "the member" if name == "member" else name
         return person

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.pool import Pool
 from multiprocessing.util import Finalize
@@ -205,6 +205,8 @@ def draw(wish: Wish, place: Path, console: Console) -> Tally:
         console: shows how far it has come.
     """
     began = time.monotonic()
+    if environment.load(wish.env).users_given:
+        wish = replace(wish, processes=1)  # users whom the environment gives are used by one at a time
     tally = Tally(wish)
     context = multiprocessing.get_context("fork")
     bar = Progress(

@@ -66,6 +66,10 @@ def run(wish: Wish, console: Console) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(wish.env)
+    if chosen.users_given:
+        raise SuiteError(
+            f"{environment.FILE}: {chosen.name}: a load makes its own members; give the jwt_secret for it."
+        )
     distributed = bool(wish.workers or wish.expect_workers)
     host = "0.0.0.0" if wish.expect_workers else LOCAL  # noqa: S104 - workers of other machines are expected
     port = wish.master_port if wish.expect_workers else _free_port()
@@ -189,6 +193,7 @@ def _start(
         "api_url": target.api_url,
         "jwt_secret": target.jwt_secret,
         "api_key": target.api_key,
+        "ca_file": target.ca_file,
         "use_proxies": target.lease is None,
         "folder": str(place) if place else None,
         "name": name,

@@ -85,6 +85,7 @@ class Process:
         told = orjson.loads(os.environ["PILATES_LOAD"])
         chosen = environment.load(told["environment"])
         self.target = Target(chosen, told["api_url"], "", told["jwt_secret"], told["api_key"])
+        self.target.ca_file = told["ca_file"]
         self.use_proxies: bool = told["use_proxies"]
         self.folder = Path(told["folder"]) if told["folder"] else None
         self.answers = Answers(self.folder / "answers" / f"{told['name']}.jsonl" if self.folder else None)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -48,6 +49,9 @@ def run(arguments: Arguments, console: Console) -> int:
             for line in preflight.found(target):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             status.update("Making the cases ...")
+            if chosen.users_given and arguments.processes > 1:
+                arguments = replace(arguments, processes=1)
+                console.print(f"{chosen.name} gives its users, and one worker at a time has them: --processes 1.")
             table, planned = _cases(arguments)
             this = _begin(arguments, chosen, table, planned)
             this.write()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import contract, environment, rows
-from acceptance.client import token
+from acceptance import contract, environment, people, rows
+from acceptance.client import look, open_session, token
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
+from acceptance.pooler import check_session
 
 SECONDS = 5
+API_KEY = re.compile(r"api.?key", re.IGNORECASE)
 
 
 def writable(name: str, sql: Sequence[Path] = ()) -> Environment:
@@ -35,22 +37,30 @@ def writable(name: str, sql: Sequence[Path] = ()) -> Environment:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[Connection]:
+def connected(target: Target, *, session: bool = True) -> Iterator[Connection]:
     """Open a connection to the target's database, in autocommit, and close it afterwards.
 
     Where nothing may be written, the server itself sees to it: every transaction is read-only.
+
+    Args:
+        target: the system.
+        session: False for who needs no more than one transaction, which any connection pooler gives; it must make it
+            read-only itself.
 
     Raises:
         SuiteError: when the database does not let us in; the message never carries the password.
     """
     place = f"{FILE}: {target.environment.name}.database_url"
     try:
+        if session:
+            check_session(target)
         connection = psycopg2.connect(target.database_url, connect_timeout=SECONDS)
     except psycopg2.OperationalError as error:
         raise SuiteError(f"{place}: the database does not let us in: {_first_line(error)}.") from None
     except psycopg2.ProgrammingError:
         raise SuiteError(f"{place}: is not a PostgreSQL URL (postgresql://user:password@host:port/name).") from None
-    connection.set_session(readonly=target.environment.only_read, autocommit=True)
+    if session:
+        connection.set_session(readonly=target.environment.only_read, autocommit=True)
     try:
         yield connection
     finally:
@@ -70,26 +80,54 @@ def check_api(target: Target) -> str:
     """Look whether the API answers and takes our tokens, and say so."""
     name, address = target.environment.name, target.api_url
     looked_at = "pilates_schedule_slots" if target.environment.foreign else rows.OCCUPANCY
-    headers = {"Authorization": f"Bearer {token(target, str(uuid.uuid4()))}"}
-    if target.api_key:
-        headers["apikey"] = target.api_key
-    with requests.Session() as session:
-        session.trust_env = target.lease is None  # a proxy has no business between us and our own studio
-        try:
-            answer = session.get(f"{address}/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
-        except requests.RequestException as error:
-            words = f"nobody answers at {address} ({type(error).__name__}); start it or correct the URL"
-            raise SuiteError(f"{FILE}: {name}.api_url: {words}.") from None
-    if answer.status_code in (401, 403):
-        words = f"the API does not take our tokens ({answer.status_code}: {answer.text[:200]})"
-        raise SuiteError(f"{FILE}: {name}.jwt_secret: {words}; set the project's own secret.")
-    if not answer.ok:
-        words = f"GET {address}/{looked_at} answers {answer.status_code}: {answer.text[:200]}"
-        raise SuiteError(f"{FILE}: {name}.api_url: {words}; is this the PostgREST address?")
+    where, help_with = f"{FILE}: {name}.jwt_secret", "set the project's own secret"
+    tokens = {where: ""}
+    if target.environment.users_given:
+        # Before anybody is asked to sign in: what the certificate and the key are worth is said first.
+        with open_session(target) as session:
+            look(session, target, headers={}, timeout=SECONDS)
+        tokens = {person.place: person.token for person in people.of(target).all.values()}
+        help_with = "get one of this project"
+    for where, given in tokens.items():
+        headers = {"Authorization": f"Bearer {given or token(target, str(uuid.uuid4()))}"}
+        with open_session(target) as session:
+            answer = look(session, target, f"/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
+        said = target.without_secrets(answer.text[:200])
+        _judge(answer.status_code, said, f"{FILE}: {name}", f"{address}/{looked_at}", where, help_with, target.api_key)
     return f"{address} answers and takes our tokens"
 
 
+def _judge(status: int, said: str, place: str, address: str, where: str, help_with: str, api_key: str) -> None:
+    """Say in one sentence what an answer other than rows means."""
+    if status in (401, 403) and not api_key and API_KEY.search(said):
+        raise SuiteError(f"{place}.api_key: the API wants a key ({status}: {said}); say the project's own.")
+    if status in (401, 403):
+        raise SuiteError(f"{where}: the API does not take our tokens ({status}: {said}); {help_with}.")
+    if status >= 400:
+        words = f"GET {address} answers {status}: {said}"
+        raise SuiteError(f"{place}.api_url: {words}; is this the PostgREST address?")
+
+
+def check_people(target: Target) -> str:
+    """Look whether the users that the entry gives can be the actors of a case, and say who they are."""
+    given = people.of(target)
+    with connected(target) as connection:
+        catalogue = rows.read_catalogue(connection)
+        roles = contract.look(connection, target.environment, catalogue).roles
+        if not target.environment.only_read:
+            people.claim(connection, given)
+        people.check(connection, given, dict(roles))
+        if not target.environment.only_read:
+            people.give_back(connection, given)
+    return f"the users given are {', '.join(given.all)}; cases that need more people are not proven"
+
+
 CHECKS: tuple[Callable[[Target], str], ...] = (check_database, check_api)
+
+
+def checks_of(target: Target) -> tuple[Callable[[Target], str], ...]:
+    """List the checks that a target needs."""
+    return (*CHECKS, check_people) if target.environment.users_given else CHECKS
 
 
 def check(target: Target) -> None:
@@ -98,7 +136,7 @@ def check(target: Target) -> None:
     Raises:
         SuiteError: the first one that fails.
     """
-    for one in CHECKS:
+    for one in checks_of(target):
         one(target)
 
 
