@@ -235,7 +235,7 @@ def pooler(folder: Path, studio: embedded.Studio, mode: str) -> Iterator[str]:
 def let_in(folder: Path) -> None:
     """Let everybody into a folder that pytest has made for us alone."""
     for one in (folder, *folder.parents):
-        if one.owner() == folder.owner() and one.name.startswith(("pytest", "test_")):
+        if one.owner() == folder.owner() and one.name.startswith(("pytest", "popen", "test_")):
             one.chmod(0o755)
 
 
