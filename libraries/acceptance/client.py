@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 import orjson
@@ -204,7 +205,7 @@ def call(
     reply = Reply(Outcome.UNKNOWN, started=datetime.now(UTC).isoformat(timespec="milliseconds"))
     # A case is about what becomes of its calls; reads afterwards only look, and look undisturbed.
     disturbed = network.disturbs(request.key)
-    url = (network.url if disturbed else target.api_url) + request.path
+    url = (f"{network.url}{urlsplit(target.api_url).path}" if disturbed else target.api_url) + request.path
     headers = _headers(target, request, trace_id, test_id)
     data = None if request.body is None else orjson.dumps(request.body)
     started = time.perf_counter()

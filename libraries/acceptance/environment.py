@@ -23,6 +23,8 @@ FILE = DATA / "environments.yaml"
 # Said once on the command line, known to every process of a command.
 READ_ONLY = "PILATES_READ_ONLY"
 ON_PRODUCTION = "PILATES_ON_PRODUCTION"
+# Where the proxy in front of a system given by its URL listens, known to every process of a run.
+NETWORK = "PILATES_NETWORK"
 LOCATIONS = ("api_url", "database_url", "jwt_secret", "api_key", "calendar_url", "ca_file")
 
 
@@ -235,7 +237,10 @@ def connect(environment: Environment, overlays: Sequence[Path] = (), *, private:
         )
     if private:
         raise SuiteError(f"{environment.name}: only the embedded studio can be had for oneself.")
-    resolved = {key: _resolve(environment.name, key, value) for key, value in environment.locations.items()}
+    resolved: dict[str, Any] = {
+        key: _resolve(environment.name, key, value) for key, value in environment.locations.items()
+    }
+    resolved["network_url"] = os.environ.get(NETWORK, "")
     resolved["api_url"] = resolved["api_url"].rstrip("/")
     if "ca_file" in resolved:
         resolved["ca_file"] = _bundle(environment.name, resolved["ca_file"])

@@ -42,7 +42,9 @@ import json
 import logging
 import random
 import signal
+import ssl
 import sys
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,8 +55,9 @@ from urllib.parse import urlsplit
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libraries"))
 
+import certifi
 from mitmproxy import ctx, http, master, options
-from mitmproxy.addons import next_layer, proxyserver
+from mitmproxy.addons import next_layer, proxyserver, tlsconfig
 from mitmproxy.net.http import http1
 
 from acceptance.faults import Fault
@@ -324,7 +327,8 @@ async def deliver(flow: http.HTTPFlow) -> bool:
     copy.headers["Connection"] = "close"
     try:
         async with asyncio.timeout(DUPLICATE_SECONDS):
-            reader, writer = await asyncio.open_connection(copy.host, copy.port)
+            secure = _trusting(ctx.options.ssl_verify_upstream_trusted_ca) if copy.scheme == "https" else None
+            reader, writer = await asyncio.open_connection(copy.host, copy.port, ssl=secure)
             try:
                 writer.write(http1.assemble_request(copy))
                 return bool(await reader.read())
@@ -333,6 +337,11 @@ async def deliver(flow: http.HTTPFlow) -> bool:
     except (OSError, TimeoutError) as error:
         logging.getLogger(__name__).warning("a duplicate was not delivered: %r", error)
         return False
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Judge a server's certificate as mitmproxy does."""
+    return ssl.create_default_context(cafile=ca_file or certifi.where())
 
 
 async def send_half(flow: http.HTTPFlow) -> None:
@@ -353,25 +362,29 @@ def upstream(text: str) -> str:
     """Check an upstream's address.
 
     Raises:
-        argparse.ArgumentTypeError: when it is not http://host:port.
+        argparse.ArgumentTypeError: when it is not http://host:port or https://host:port.
     """
     parts = urlsplit(text)
-    if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path not in ("", "/"):
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port or parts.path not in ("", "/"):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form http://127.0.0.1:3000")
-    return f"http://{parts.hostname}:{parts.port}"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
-async def serve(ways: dict[str, tuple[int, str]]) -> int:
+async def serve(ways: dict[str, tuple[int, str]], ca_file: str | None, folder: str) -> int:
     """Run until SIGTERM.
 
     Args:
         ways: leg to the port to listen on and where to pass on to.
+        ca_file: whom upstreams with TLS are to have their certificates from; None: whom everybody trusts.
+        folder: where mitmproxy puts the certificates that it makes, though nobody is shown them.
     """
     modes = [f"reverse:{to}@127.0.0.1:{port}" for port, to in ways.values()]
-    # No TLS, so no certificate is made; no addon that stores flows, and none that logs them.
-    proxy = master.Master(options.Options(listen_host="127.0.0.1"))
+    # No addon that stores flows, and none that logs them; TLS, which makes certificates, only where it is asked for.
+    proxy = master.Master(options.Options(listen_host="127.0.0.1", confdir=folder))
     servers = proxyserver.Proxyserver()
-    proxy.addons.add(servers, next_layer.NextLayer(), Network({port: leg for leg, (port, _) in ways.items()}))
+    tls = [tlsconfig.TlsConfig()] if any(to.startswith("https:") for _, to in ways.values()) else []
+    proxy.addons.add(servers, next_layer.NextLayer(), *tls, Network({port: leg for leg, (port, _) in ways.items()}))
+    proxy.options.update(ssl_verify_upstream_trusted_ca=ca_file)
     proxy.options.update(mode=modes, connection_strategy="lazy", http2=False)
     for how in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(how, proxy.shutdown)
@@ -394,13 +407,15 @@ def main() -> int:
         needed = leg == "api"
         parser.add_argument(f"--{leg}-port", type=int, required=needed, help=f"where the {leg}'s clients connect to")
         parser.add_argument(f"--{leg}-upstream", type=upstream, required=needed, help=f"where the {leg} is")
+    parser.add_argument("--ca-file", help="certificates by which upstreams with https are judged")
     given = parser.parse_args()
     if (given.calendar_port is None) != (given.calendar_upstream is None):
         parser.error("--calendar-port and --calendar-upstream go together.")
     logging.basicConfig(level=logging.WARNING, format="network: %(message)s")
     ways = {leg: (getattr(given, f"{leg}_port"), getattr(given, f"{leg}_upstream")) for leg in LEGS}
-    with asyncio.Runner() as runner:
-        return runner.run(serve({leg: way for leg, way in ways.items() if way[0] is not None}))
+    ways = {leg: way for leg, way in ways.items() if way[0] is not None}
+    with tempfile.TemporaryDirectory(prefix="pilates-network-") as folder, asyncio.Runner() as runner:
+        return runner.run(serve(ways, given.ca_file, folder))
 
 
 if __name__ == "__main__":

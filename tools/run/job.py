@@ -18,7 +18,7 @@ from acceptance.bench import run_digits
 from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
 from tools.report import results, writing
-from tools.run import cases, folder, pabot, preflight, reruns, shards
+from tools.run import cases, folder, in_front, pabot, preflight, reruns, shards
 from tools.run.machine import Sampler
 from tools.run.progress import Watch
 from tools.run.record import Arguments, Run
@@ -59,12 +59,13 @@ def run(arguments: Arguments, console: Console) -> int:
             part = f" (shard {arguments.shard} of the run)" if arguments.shard else ""
             told = f"{len(this.planned)} cases{part} on {chosen.name}, {arguments.processes} workers: {this.folder}"
             console.print(told, highlight=False, soft_wrap=True)
-            with Sampler(this.folder, target):
-                _execute(this, console)
-            _read(this)
-            if not this.interrupted:
-                _run_failed_again(this, console)
-                _draw(this, console)
+            with in_front.network(target):
+                with Sampler(this.folder, target):
+                    _execute(this, console)
+                _read(this)
+                if not this.interrupted:
+                    _run_failed_again(this, console)
+                    _draw(this, console)
             _remove_rows(this, target, console)
     return _conclude(this, console)
 

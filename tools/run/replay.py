@@ -18,7 +18,7 @@ from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from tools import generator
 from tools.report import results
-from tools.run import cases, folder, pabot, preflight
+from tools.run import cases, folder, in_front, pabot, preflight
 
 MODIFIER = Path(__file__).parent / "repeat_modifier.py"
 PASSED, FAILED, COULD_NOT_RUN = 0, 1, 2
@@ -54,7 +54,8 @@ def replay(test_id: str, run: str, times: int, console: Console) -> int:
         command += ["--loglevel", "DEBUG", "--console", "quiet", "--test", f"{test_id} *"]
         command += ["--prerunmodifier", f"{MODIFIER}:{times}"]
         command += [word for name, value in variables.items() for word in ("--variable", f"{name}:{value}")]
-        done = subprocess.run([*command, str(suite)], cwd=ROOT, check=False)  # noqa: S603 - our own command line
+        with in_front.network(target):
+            done = subprocess.run([*command, str(suite)], cwd=ROOT, check=False)  # noqa: S603 - our own command line
     output = place / folder.OUTPUT
     if not output.is_file():
         raise SuiteError(f"{place}: robot ended with {done.returncode} and left no output.")
