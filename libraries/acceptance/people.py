@@ -197,13 +197,18 @@ def check(connection: Connection, people: People, roles: dict[str, str]) -> None
             raise SuiteError(f"{person.place}: {words}; give a user that nobody uses, or remove them first.")
 
 
-def claim(connection: Connection, people: People) -> None:
+def claim(connection: Connection, people: People, patience: float = PATIENCE) -> None:
     """Take the users for this session; they are given back with the connection, or by ``give_back``.
+
+    Args:
+        connection: which holds them.
+        people: who they are.
+        patience: seconds to wait for whoever has them.
 
     Raises:
         SuiteError: when another process has one of them and does not give it back.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     for person in people.users:
         while not _locked(connection, "pg_try_advisory_lock", person):
             if time.monotonic() > until:

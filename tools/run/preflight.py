@@ -18,6 +18,7 @@ from acceptance.errors import SuiteError
 from acceptance.pooler import check_session
 
 SECONDS = 5
+PATIENCE = 1.0  # seconds, for a run that is just ending
 API_KEY = re.compile(r"api.?key", re.IGNORECASE)
 
 
@@ -115,7 +116,7 @@ def check_people(target: Target) -> str:
         catalogue = rows.read_catalogue(connection)
         roles = contract.look(connection, target.environment, catalogue).roles
         if not target.environment.only_read:
-            people.claim(connection, given)
+            people.claim(connection, given, PATIENCE)
         people.check(connection, given, dict(roles))
         if not target.environment.only_read:
             people.give_back(connection, given)

@@ -45,6 +45,7 @@ class Front:
     sign_in: SignIn | None = None
     url: str = ""
     seen: list[tuple[str, str | None]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
 
     @property
     def turned_away(self) -> list[str]:
@@ -62,6 +63,7 @@ def in_front(front: Front, certificate: Path | None = None) -> Iterator[Front]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             front.seen.append((self.path, self.headers["apikey"]))
+            front.tokens.add((self.headers["Authorization"] or "").removeprefix("Bearer "))
             status, headers, content = self.decided(body)
             self.send_response(status)
             for name, value in headers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -13,8 +14,9 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import jwt
 import psycopg2
@@ -23,7 +25,9 @@ import yaml
 from psycopg2.extensions import parse_dsn
 from robot.api import ExecutionResult
 
-from acceptance import embedded, people
+from acceptance import embedded, environment, people
+from acceptance.errors import SuiteError
+from tools.run import preflight
 from tools.selftest.clone import make_clone
 from tools.selftest.front import Front, in_front, make_certificates, relayed
 from tools.studio.processes import end_with_parent
@@ -293,14 +297,22 @@ def test_the_session_mode_of_a_pooler_is_as_good_as_none(clone: Path, behind: em
 
 ROLES = {"member": "user", "other_member": "user", "trainer": "trainer", "secretary": "secretary", "admin": "admin"}
 PASSWORD = "a-password-only-they-know"  # noqa: S105 - nobody's
+OF_TOKENS = "eyJhbGciOiJIUzI1NiI"  # {"alg":"HS256" in base64
+RENEWAL = "a-renewal-"
 LIFE = 1  # seconds; so short that tokens must be renewed while a run lasts
 
 
 @pytest.fixture
 def users(behind: embedded.Studio) -> Iterator[dict[str, str]]:
-    """Users as a studio has them for tests: profiles that are not the suite's, by the entry's words."""
+    with profiles(behind) as ids:
+        yield ids
+
+
+@contextmanager
+def profiles(studio: embedded.Studio) -> Iterator[dict[str, str]]:
+    """Have users as a studio has them for tests: profiles that are not the suite's, by the entry's words."""
     ids = {word: str(uuid.uuid4()) for word in ROLES}
-    with closing(psycopg2.connect(behind.database_url)) as connection:
+    with closing(psycopg2.connect(studio.database_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for word, user_id in ids.items():
@@ -363,13 +375,18 @@ def test_cases_act_as_the_users_that_are_given(clone: Path, behind: embedded.Stu
 
 
 def test_users_that_cannot_be_used_are_one_sentence(
-    clone: Path, behind: embedded.Studio, users: dict[str, str]
+    clone: Path, behind: embedded.Studio, users: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry, variables = by_tokens(behind, users)
     write_entry(clone, **entry)
+    monkeypatch.setattr(environment, "FILE", clone / "data" / "environments.yaml")
 
     def refused(**others: str) -> str:
-        return one_sentence(run(clone, **variables | others)).partition(f"{NAME}.tokens.")[2]
+        for name, value in (variables | others).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SuiteError) as caught:
+            preflight.check(environment.connect(environment.load(NAME)))
+        return str(caught.value).partition(f"{NAME}.tokens.")[2]
 
     member, other = users["member"], users["other_member"]
     assert refused(TOKEN_OF_MEMBER="none") == "member: is no token (JWT)."  # noqa: S106 - it is none
@@ -387,18 +404,18 @@ def test_users_that_cannot_be_used_are_one_sentence(
     before = rows_of(behind, users)
     with closing(psycopg2.connect(behind.database_url)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
+        cursor.execute("select pg_advisory_lock(%s, hashtext(%s))", (people.IN_USE, users["admin"]))
+        assert refused().startswith("admin: another process has this user just now")
+        cursor.execute("select pg_advisory_unlock(%s, hashtext(%s))", (people.IN_USE, users["admin"]))
         cursor.execute(
             "insert into public.pilates_deposits (user_id, classes_credited, deposit_remaining) values (%s, 3, 3)",
             (other,),
         )
-        assert refused().startswith("other_member: this user has 1 deposit and 0 bookings already; give a user")
-        told = pilates(clone, "doctor", "--env", NAME, **variables)
-        assert told.returncode == 2
-        assert "other_member: this user has 1 deposit and 0 bookings already" in told.stdout
-        assert "this user has 1 deposit" in robot(clone, clone / "robot", **variables)[0]
+        words = "other_member: this user has 1 deposit and 0 bookings already; give a user that nobody uses"
+        assert refused().startswith(words)
+        assert words in one_sentence(run(clone, **variables))
+        assert words in robot(clone, clone / "robot", **variables)[0]
         cursor.execute("delete from public.pilates_deposits where user_id = %s", (other,))
-        cursor.execute("select pg_advisory_lock(%s, hashtext(%s))", (people.IN_USE, users["admin"]))
-        assert refused().startswith("admin: another process has this user just now")
     assert rows_of(behind, users) == before
     load = one_sentence(pilates(clone, "load", "--env", NAME, "--users", "2", "--time", "1s", **variables))
     assert "a load makes its own members; give the jwt_secret" in load
@@ -422,7 +439,7 @@ class GoTrue:
             word = body["email"].partition("@")[0]
             if body["password"] != PASSWORD:
                 return 400, {"code": 400, "error_code": "invalid_credentials", "msg": "Invalid login credentials"}
-        renewal = f"refresh-{uuid.uuid4()}"
+        renewal = f"{RENEWAL}{uuid.uuid4()}"
         self.refresh[renewal] = word
         token = sign(self.studio, self.users[word], LIFE)
         told = {"access_token": token, "token_type": "bearer", "expires_in": LIFE, "refresh_token": renewal}
@@ -454,3 +471,54 @@ def test_users_sign_in_with_their_passwords(clone: Path, behind: embedded.Studio
         assert gotrue.grants == ["password"], "nobody tries again and locks the user out"
     gone = one_sentence(run(clone, PASSWORD=PASSWORD, THEIR_API_KEY=API_KEY))
     assert f"nobody answers at {front.url}" in gone
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_in_what_is_written_or_said(clone: Path, tmp_path: Path) -> None:
+    """Green and red cases, by the secret and by sign-in, logged as loudly as Robot Framework can."""
+    defect = clone / "tools" / "mutants" / "book-charges-nothing.sql"
+    with ExitStack() as stack:
+        broken = stack.enter_context(closing(embedded.attach(clone / "tools" / "studio" / "supervisor.py", [defect])))
+        users = stack.enter_context(profiles(broken))
+        gotrue = GoTrue(broken, users)
+        front = stack.enter_context(in_front(Front(broken.api_url, API_KEY, gotrue)))
+        by_secret = {**locations(broken, front), "jwt_secret": "${JWT_SECRET}", "api_key": "${THEIR_API_KEY}"}
+        variables = {
+            "JWT_SECRET": broken.jwt_secret,
+            "THEIR_API_KEY": API_KEY,
+            "PASSWORD": PASSWORD,
+            "ROBOT_OPTIONS": "--loglevel TRACE",
+        }
+        for entry in (by_secret, by_sign_in(broken, front, users)):
+            write_entry(clone, **{**entry, "database_url": "${DATABASE_URL}", "instruments": False})
+            done = run(clone, **variables, DATABASE_URL=broken.database_url)
+            assert done.returncode == 1, done.stdout + done.stderr
+            (tmp_path / f"said-{len(front.tokens)}").write_text(done.stdout + done.stderr)
+        secrets = {broken.jwt_secret, API_KEY, PASSWORD, parse_dsn(broken.database_url)["password"]}
+    # Every token begins alike, of those who sign in and of those whom the suite signs for; so do renewals.
+    assert len(front.tokens) > 12
+    assert {token[: len(OF_TOKENS)] for token in front.tokens - {""}} == {OF_TOKENS}
+    secrets |= {OF_TOKENS, RENEWAL}
+    places = [tmp_path, (clone / "results")]
+    assert list((clone / "results" / "latest").glob("failures/*/requests.jsonl"))
+    assert "TRACE" in (clone / "results" / "latest" / "output.xml").read_text()
+    assert found_in(places, secrets) == []
+    # The search itself: what is there is found, also when it was encoded.
+    for number, words in enumerate(
+        (PASSWORD, quote("a pass/word?", safe=""), base64.b64encode(b"x" + API_KEY.encode()).decode())
+    ):
+        (tmp_path / f"planted-{number}").write_text(f"so {words}!")
+    assert found_in([tmp_path], {*secrets, "a pass/word?"}) == [f"planted-{number}" for number in range(3)]
+
+
+def found_in(places: list[Path], secrets: set[str]) -> list[str]:
+    """Name the files that hold one of some secrets: as it is, as in a URL, or in base64 at any offset."""
+    wanted = {form for secret in secrets for form in (secret.encode(), quote(secret, safe="").encode())}
+    for secret in secrets:
+        for offset in range(3):
+            # Without the first and last digits, which depend on what stands beside it.
+            wanted.add(base64.b64encode(b" " * offset + secret.encode())[4 if offset else 0 : -4])
+    files = sorted(path for place in places for path in place.rglob("*") if path.is_file())
+    return [path.name for path in files if any(form in path.read_bytes() for form in wanted)]
