@@ -79,6 +79,8 @@ class CalendarKeywords:
             raise NotProven("not proven: the target has no calendar that the suite could disturb.")
         self._worker_then = self._worker()
         fault, times = calendar.FAULTS[what]
+        if case.bench.target.lease is None:
+            raise NotProven("not proven: no network proxy stands between this target and its calendar.")
         case.network.plan_for_calendar(case.bench.session, Disturbance(fault), times)
 
     @staticmethod

@@ -124,7 +124,7 @@ class Asking(Memory, ABC):
 
     def _need_proxy(self, what: str) -> None:
         if not self.network.url:
-            raise NotProven(f"not proven: no network proxy stands before this target, so nothing can be {what!r}.")
+            raise NotProven(f"not proven: no network proxy stands before this target, so nothing can be {str(what)!r}.")
 
     # --- calls --------------------------------------------------------------------------------------------
 

@@ -34,6 +34,11 @@ where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and t.oid <> '
 order by p.proname, p.oid
 """
 POLICIES = "select tablename::text, coalesce(qual, '') from pg_policies where schemaname = 'public'"
+# Of the functions' own sources, wherever they are: helpers may be in a schema of their own.
+KEYS_KEPT = """
+select exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+               where p.prosrc ~* 'idempoten' and n.nspname !~ '^(pg_|information_schema$|acceptance$|extensions$)')
+"""
 WITHOUT_RLS = """
 select relname::text from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity
@@ -310,6 +315,8 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
         policies = cursor.fetchall()
         cursor.execute(WITHOUT_RLS)
         open_tables = {name for (name,) in cursor.fetchall()}
+        cursor.execute(KEYS_KEPT)
+        keys_kept = bool(cursor.fetchone()[0])
     if not environment.foreign:
         names = {one.name for one in there}
         functions = {o: Function(name, {}) for o, name in environment.functions.items()}
@@ -320,7 +327,7 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
     contract.policies = {p: choice for p, choice in environment.policies.items() if choice is not Choice.OURS}
     _find_functions(contract, environment, there)
     _find_words(contract, environment, catalogue)
-    _find_abilities(contract, environment, catalogue, there)
+    _find_abilities(contract, environment, catalogue, there, keys_kept=keys_kept)
     _find_sight(contract, policies, open_tables)
     return contract
 
@@ -441,13 +448,13 @@ def _find_words(contract: Contract, environment: Environment, catalogue: Catalog
     contract.found += [f"role {role}: not proven: the target has no such people" for role in roles if not roles[role]]
 
 
-def _find_abilities(contract: Contract, environment: Environment, catalogue: Catalogue, there: list[Candidate]) -> None:
+def _find_abilities(
+    contract: Contract, environment: Environment, catalogue: Catalogue, there: list[Candidate], *, keys_kept: bool
+) -> None:
     wording = environment.wording
     contract.audit = catalogue.get("pilates_audit_log", set()) >= AUDIT_COLUMNS
     contract.outbox = catalogue.get("pilates_calendar_outbox", set()) >= OUTBOX_COLUMNS
-    keeps = any(IDEMPOTENCY.search(one.source) for one in there) and any(
-        IDEMPOTENCY.search(t) for t in catalogue.tables
-    )
+    keeps = keys_kept and any(IDEMPOTENCY.search(table) for table in catalogue.tables)
     contract.idempotent = keeps if wording.idempotency is None else wording.idempotency
     slots = catalogue.tables["public.pilates_schedule_slots"].columns
     counters = [c.name for c in slots.values() if c.type in NUMBER and not c.generated and COUNTERS.match(c.name)]

@@ -83,7 +83,7 @@ def counts(clone: Path) -> dict[str, int]:
 def locations(studio: embedded.Studio, front: Front | None = None) -> dict[str, object]:
     api_url = front.url if front else studio.api_url
     told = {"api_url": api_url, "database_url": studio.database_url, "jwt_secret": studio.jwt_secret}
-    return {**told, "instruments": True, "idempotency": True}
+    return {**told, "instruments": True}
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
