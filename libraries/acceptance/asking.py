@@ -18,7 +18,7 @@ from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.errors import NotProven, SuiteError
 from acceptance.faults import NEVER_REACHED_THE_SERVER, Disturbance, Fault
-from acceptance.history import Done, Planned, exchange, one_call
+from acceptance.history import RPC, Done, Planned, exchange, one_call, request_record
 from acceptance.instruments import Stop
 from acceptance.memory import NOBODY, Memory
 from acceptance.model import OF_THE_SCHEDULE, Call, Operation, State
@@ -332,7 +332,7 @@ class Asking(Memory, ABC):
         reply = client.call(
             session, target, request, trace_id=self.trace_id, test_id=self.test_id, network=self.network
         )
-        if request.path.startswith("/rpc/"):
+        if request.path.startswith(RPC):
             self.bench.contract.judge(reply, target.environment.refusals)
         self.exchanges.append(exchange(request, reply))
         return reply
@@ -426,7 +426,13 @@ class Asking(Memory, ABC):
 
     def send(self, request: Request) -> Reply:
         """Send a request that is no call of the model, and return the answer as it is."""
-        return self._send(self.bench.session, request)
+        reply = self._send(self.bench.session, request)
+        self.log(request_record(request, reply, self.test_id, self.seed, self.trace_id, len(self.steps)))
+        return reply
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Write a record into the structured log."""
+        self.bench.evidence.log({"env": self.bench.target.environment.name, **record})
 
     def read(self, request: Request) -> Any:
         """Read through the API; None when the studio refuses."""

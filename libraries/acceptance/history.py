@@ -10,6 +10,9 @@ from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.model import OF_THE_SCHEDULE, Call, Operation
 from acceptance.orders import Seen
 
+RPC = "/rpc/"
+ACTIONS = {"GET": "read", "POST": "insert", "PATCH": "update", "DELETE": "delete"}
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -164,28 +167,51 @@ def log_record(
         step: counts the steps of the case from 1; calls released together share one.
         checks: the verdict of each invariant after the step.
     """
-    reply = done.reply
+    return _record(done.caller, done.reply, test_id, seed, trace_id, step) | {
+        "action": done.call.operation,
+        "repeated": done.repeats is not None,
+        "request": {"method": method_of(done.call), "url": done.path, "body": done.body},
+        "assertions": checks,
+        "status": "PASS" if all(checks.values()) else "FAIL",
+    }
+
+
+def request_record(request: Request, reply: Reply, test_id: str, seed: int, trace_id: str, step: int) -> dict[str, Any]:
+    """Make the structured log's record of a request that is no call of the model: a look at a table, or a try on it.
+
+    The scenario judges what comes of it; so the record has no checks of its own.
+
+    Args:
+        request: what was asked; of its caller, no token is kept.
+        reply: what came of it.
+        test_id: the case's id.
+        seed: the case's seed.
+        trace_id: the case's trace id in this run.
+        step: counts the steps of the case before it.
+    """
+    return _record(request.caller, reply, test_id, seed, trace_id, step) | {
+        "action": request.path.removeprefix(RPC) if request.path.startswith(RPC) else ACTIONS[request.method],
+        "repeated": False,
+        "request": {"method": request.method, "url": request.path, "body": request.body},
+        "assertions": {},
+        "status": "PASS",
+    }
+
+
+def _record(who: Caller, reply: Reply, test_id: str, seed: int, trace_id: str, step: int) -> dict[str, Any]:
+    """Say who asked when, in which case, and what was answered."""
     return {
         "timestamp": reply.started,
         "trace_id": trace_id,
         "test_id": test_id,
         "seed": seed,
-        "user_id": done.caller.user_id,
-        "actor": done.caller.name,
-        "device": done.caller.device.name,
+        "user_id": who.user_id,
+        "actor": who.name,
+        "device": who.device.name,
         "step": step,
-        "action": done.call.operation,
-        "repeated": done.repeats is not None,
-        "request": {
-            "method": method_of(done.call),
-            "url": done.path,
-            "body": done.body,
-        },
         "response": {"status": reply.status, "latency_ms": round(reply.latency_ms, 2), "body": reply.body},
         "outcome": reply.outcome,
         "attempts": reply.attempts,
         "db_snapshot_before": f"snapshots/{test_id}-before.json",
         "db_snapshot_after": f"snapshots/{test_id}-after.json",
-        "assertions": checks,
-        "status": "PASS" if all(checks.values()) else "FAIL",
     }

@@ -118,8 +118,7 @@ class RunningCase(Asking):
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
         for done in step:
-            record = log_record(done, self.test_id, self.seed, self.trace_id, len(self.steps), checks)
-            self.bench.evidence.log({"env": self.bench.target.environment.name, **record})
+            self.log(log_record(done, self.test_id, self.seed, self.trace_id, len(self.steps), checks))
 
     def _keep(self, breaches: list[Breach]) -> None:
         """Keep what broke and is not known yet."""
