@@ -20,6 +20,7 @@ OF_ONE_STUDIO = {
     "test_access",
     "test_calendar",
     "test_cli",
+    "test_clients",
     "test_crash",
     "test_instruments",
     "test_load",

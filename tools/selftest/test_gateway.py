@@ -130,6 +130,14 @@ READS = {
     "?order=made.asc.nullsfirst,id.desc": [3, 1, 2],
     "?order=id.desc&limit=1&offset=1": [2],
     "?made=gte.2026-02-01": [2],
+    "?name=like.b*": [2],
+    "?name=not.ilike.*A*": [],
+    "?name=ilike.MA%25": [1],
+    "?or=(id.eq.1,price.is.null)": [1, 2],
+    "?or=(id.eq.1,and(price.gt.5,made.is.null))": [1, 3],
+    "?not.and=(id.gt.1,name.neq.ball)": [1, 2],
+    '?or=(name.eq."a \\"b\\", c",id.in.(2,9))': [2, 3],
+    "?id=gt.1&or=(id.lt.2,not.or(id.eq.2,id.eq.9))": [3],
     "?name=eq.x' or '1'='1": [],
 }
 
@@ -157,8 +165,16 @@ def test_one_object_is_asked_for(api: Api) -> None:
 
 def test_an_exact_count_is_in_the_content_range(api: Api) -> None:
     answer = api("GET", "/things?limit=1&order=id", Prefer="count=exact")
-    assert answer.headers["Content-Range"] == "0-0/3"
+    assert (answer.status_code, answer.headers["Content-Range"]) == (206, "0-0/3")
     assert api("HEAD", "/things").content == b""
+    last = api("GET", "/things?offset=3", Prefer="count=exact")
+    assert (last.status_code, last.headers["Content-Range"], last.json()) == (206, "*/3", [])
+    beyond = api("GET", "/things?offset=4", Prefer="count=exact")
+    assert (beyond.status_code, beyond.json()["code"]) == (416, "PGRST103")
+    assert api("GET", "/things?offset=4").status_code == 200
+    changed = api("PATCH", "/things?id=lt.3", {"hidden": False}, Prefer="count=exact")
+    assert changed.headers["Content-Range"] == "0-1/2"
+    assert api("DELETE", "/things?id=eq.99", Prefer="count=exact").headers["Content-Range"] == "*/0"
 
 
 BAD = {  # request: status, code
@@ -166,7 +182,10 @@ BAD = {  # request: status, code
     ("GET", "/things?nope=eq.1"): (400, "42703"),
     ("GET", "/things?select=nope"): (400, "42703"),
     ("GET", "/things?id=eq.x"): (400, "22P02"),
-    ("GET", "/things?id=like.x"): (400, "PGRST100"),
+    ("GET", "/things?id=like.x"): (404, "42883"),
+    ("GET", "/things?id=fts.x"): (400, "PGRST100"),
+    ("GET", "/things?or=id.eq.1"): (400, "PGRST100"),
+    ("GET", "/things?or=(id.eq.1,)"): (400, "42703"),
     ("GET", "/things?id=1"): (400, "PGRST100"),
     ("GET", "/things?order=id.up"): (400, "PGRST100"),
     ("GET", "/things?limit=x"): (400, "PGRST100"),

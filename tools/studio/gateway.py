@@ -242,6 +242,7 @@ def _not_one_row(count: int) -> RequestError:
 async def answer(gateway: Gateway, request: Request) -> Response:
     """Answer one request."""
     claims = claims_of(gateway, request)
+    request.state.role = claims["role"]
     try:
         return await _answer(gateway, request, claims)
     except RequestError as error:
@@ -271,7 +272,8 @@ async def _answer(gateway: Gateway, request: Request, claims: dict[str, object])
     if expect == "object":
         body = body[1:-1]
     if not path.startswith("rpc/"):
-        headers["Content-Range"] = _content_range(request, row)
+        headers["Content-Range"], partial = _content_range(request, row, preferences)
+        status = partial or status
     if set_headers:
         headers |= {name: value for item in orjson.loads(set_headers) for name, value in item.items()}
     if set_status:
@@ -283,13 +285,23 @@ async def _answer(gateway: Gateway, request: Request, claims: dict[str, object])
     return Response(content, status, headers, f"{media}; charset=utf-8" if body else None)
 
 
-def _content_range(request: Request, row: asyncpg.Record) -> str:
-    count, total = row["count"], row.get("total")
-    if request.method not in ("GET", "HEAD"):
-        return "*/*"
-    start = int(request.query_params.get("offset", 0))
-    span = f"{start}-{start + count - 1}" if count else "*"
-    return f"{span}/{'*' if total is None else total}"
+def _content_range(request: Request, row: asyncpg.Record, preferences: Preferences) -> tuple[str, int | None]:
+    """Say which rows of how many these are, and by which status, where a count was wished: PostgREST's RangeQuery.hs.
+
+    Raises:
+        RequestError: 416 with PGRST103 when it begins beyond the last one.
+    """
+    count, start = row["count"], 0
+    total = row["total"] if "total" in row else count if preferences.values.get("count") == "exact" else None
+    status = None
+    if request.method in ("GET", "HEAD"):
+        start = int(request.query_params.get("offset", 0))
+        if total is not None and start > total:
+            details = f"An offset of {start} was requested, but there are only {total} rows."
+            raise RequestError(416, "PGRST103", "Requested range not satisfiable", details)
+        status = 206 if total is not None and count < total else None
+    shown = count and request.method in ("GET", "HEAD", "PATCH")
+    return f"{f'{start}-{start + count - 1}' if shown else '*'}/{'*' if total is None else total}", status
 
 
 async def _known_zone(gateway: Gateway, zone: str | None) -> str | None:
@@ -415,7 +427,6 @@ def _preflight(request: Request) -> Response:
 
 
 async def _safely(gateway: Gateway, request: Request) -> Response:
-    anonymous = "authorization" not in request.headers
     try:
         return await answer(gateway, request)
     except RequestError as error:
@@ -425,7 +436,7 @@ async def _safely(gateway: Gateway, request: Request) -> Response:
     except LOST as error:
         return error_response(503, "PGRST001", "Database connection error. Retrying the connection.", str(error), None)
     except asyncpg.PostgresError as error:
-        return database_error(error, anonymous=anonymous)
+        return database_error(error, anonymous=request.state.role == gateway.anon_role)
     except ClientDisconnect:
         return Response(status_code=400)
 

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from tools.studio.schema_cache import Function, SchemaCache, Table
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+PATTERNS = {"like": "like", "ilike": "ilike"}
 IS_VALUES = {"null": "null", "not_null": "not null", "true": "true", "false": "false", "unknown": "unknown"}
 RESERVED = frozenset({"select", "order", "limit", "offset", "columns", "on_conflict"})
 
 _ORDER = re.compile(r"(\w+)((?:\.(?:asc|desc|nullsfirst|nullslast))*)")
 _SELECT = re.compile(r"(?:(\w+):)?(\w+|\*)(?:::(\w+))?")
+_LOGIC = re.compile(r"(not\.)?(or|and)")
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^,()"]+|[,()"]')
 _LIST_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]*))\s*(?:,|$)')
 
 
@@ -85,8 +88,23 @@ class _Builder:
         return [identifier(column) for column in columns]
 
     def where(self, filters: Iterable[tuple[str, str]]) -> str:
-        conditions = [self.condition(name, value) for name, value in filters if name not in RESERVED]
+        conditions = [self.term(name, value) for name, value in filters if name not in RESERVED]
         return f" where {' and '.join(conditions)}" if conditions else ""
+
+    def term(self, name: str, expression: str) -> str:
+        """Write a condition on a column, or several that ``or`` or ``and`` combine."""
+        logic = _LOGIC.fullmatch(name)
+        if logic is None:
+            return self.condition(name, expression)
+        if not (expression.startswith("(") and expression.endswith(")")):
+            raise RequestError(400, "PGRST100", f'"failed to parse logic tree ({expression})" (line 1, column 1)')
+        terms = []
+        for part in _parts(expression[1:-1]):
+            inner = re.fullmatch(r"((?:not\.)?(?:or|and))(\(.*\))", part)
+            column, _, rest = part.partition(".")
+            terms.append(self.term(inner[1], inner[2]) if inner else self.condition(column, _unquoted(rest)))
+        combined = f"({f' {logic[2]} '.join(terms)})"
+        return f"not {combined}" if logic[1] else combined
 
     def condition(self, name: str, expression: str) -> str:
         column, kind = self.column(name), self.table.columns[name]
@@ -96,6 +114,8 @@ class _Builder:
             raise RequestError(400, "PGRST100", f'"failed to parse filter ({expression})" (line 1, column 1)')
         if operator in COMPARISONS:
             sql = f"{column} {COMPARISONS[operator]} {self.parameter(value)}::{kind}"
+        elif operator in PATTERNS:
+            sql = f"{column} {PATTERNS[operator]} {self.parameter(value.replace('*', '%'))}"
         elif operator == "in" and value.startswith("(") and value.endswith(")"):
             items = [f"{self.parameter(item)}::{kind}" for item in _list_items(value[1:-1])]
             sql = f"{column} in ({', '.join(items)})" if items else "false"
@@ -133,6 +153,23 @@ class _Builder:
             words = match[2].replace("nullsfirst", "nulls first").replace("nullslast", "nulls last")
             parts.append(self.column(match[1]) + words.replace(".", " "))
         return f" order by {', '.join(parts)}"
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that stand in no parentheses and no double quotes."""
+    parts, depth = [""], 0
+    for piece in _PART.findall(text):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _unquoted(expression: str) -> str:
+    """Take a value out of its double quotes: ``eq."a,b"`` in a logic tree."""
+    return re.sub(r'\."((?:[^"\\]|\\.)*)"$', lambda found: "." + re.sub(r"\\(.)", r"\1", found[1]), expression)
 
 
 def _list_items(text: str) -> list[str]:
