@@ -110,7 +110,7 @@ def test_run_is_described(latest: Path) -> None:
         "skipped": 0,
         "not_run": 0,
         "lost": 0,
-    }
+    }, [test.message for test in outcome_of(latest) if test.message]
     assert record["exit_code"] == 0
     assert record["arguments"]["count"] == CASES
     for name in ("log.html", "report.html", "xunit.xml", "final-report.html", "../dashboard.html"):
