@@ -68,28 +68,22 @@ begin
 end
 $$;
 
-do $$
+-- Put the fault points on a table. One table a transaction: whoever locks two could meet a call that locks them in
+-- another order, and PostgreSQL would end one of the two.
+create function acceptance.watch(v_table text, v_word text) returns void language plpgsql
+as $$
 declare
   v_planned constant text := $when$when (current_setting('request.headers', true) like '%"x-fault-plan"%'
                                       or current_setting('application_name') like 'acceptance/%')$when$;
-  v_table text;
-  v_word  text;
 begin
-  for v_table, v_word in
-    select * from (values ('pilates_deposits', 'deposit'), ('pilates_bookings', 'booking'),
-                          ('pilates_schedule_slots', 'slot'), ('pilates_audit_log', 'audit'),
-                          ('pilates_calendar_outbox', 'calendar')) as points (name, word)
-    where to_regclass('public.' || name) is not null
-  loop
-    execute format('create trigger acceptance_before before insert or update or delete on public.%I
-                    for each statement %s execute function acceptance.reach(%L)', v_table, v_planned, v_word);
-    execute format('create trigger acceptance_after after insert or update or delete on public.%I
-                    for each statement %s execute function acceptance.reach(%L)', v_table, v_planned, v_word);
-    if v_word in ('deposit', 'booking', 'slot') then
-      execute format('create constraint trigger acceptance_commit after insert or update or delete on public.%I
-                      deferrable initially deferred for each row %s execute function acceptance.reach(%L)',
-                     v_table, v_planned, 'commit');
-    end if;
-  end loop;
+  execute format('create trigger acceptance_before before insert or update or delete on public.%I
+                  for each statement %s execute function acceptance.reach(%L)', v_table, v_planned, v_word);
+  execute format('create trigger acceptance_after after insert or update or delete on public.%I
+                  for each statement %s execute function acceptance.reach(%L)', v_table, v_planned, v_word);
+  if v_word in ('deposit', 'booking', 'slot') then
+    execute format('create constraint trigger acceptance_commit after insert or update or delete on public.%I
+                    deferrable initially deferred for each row %s execute function acceptance.reach(%L)',
+                   v_table, v_planned, 'commit');
+  end if;
 end
 $$;

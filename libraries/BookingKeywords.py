@@ -316,7 +316,7 @@ class BookingKeywords:
         case = current.case()
         member = case.people["member"].user_id
         wanted = (member, Status.CONFIRMED)
-        standing = [row for row in case.snapshot().bookings if (row["user_id"], row["status"]) == wanted]
+        standing = [row for row in case.before().bookings if (row["user_id"], row["status"]) == wanted]
         words = "a booking to stand, but none does" if expected else f"no booking to stand, but {len(standing)} do"
         case.expect(bool(standing) == expected, f"expected {words}.")
 

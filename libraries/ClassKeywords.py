@@ -104,7 +104,7 @@ class ClassKeywords:
         """
         case = current.case()
         slot = case.slot("class")
-        confirmed = [r for r in case.snapshot().bookings if (r["slot_id"], r["status"]) == (slot, Status.CONFIRMED)]
+        confirmed = [r for r in case.before().bookings if (r["slot_id"], r["status"]) == (slot, Status.CONFIRMED)]
         expected = current.count(count)
         case.expect(len(confirmed) == expected, f"expected {expected} places taken, but {len(confirmed)} are.")
 

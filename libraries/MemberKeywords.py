@@ -75,7 +75,7 @@ class MemberKeywords:
         | Deposits Switched Off Should Be | 1 |
         """
         case = current.case()
-        mine = [row for row in case.snapshot().deposits if row["user_id"] == case.people["member"].user_id]
+        mine = [row for row in case.before().deposits if row["user_id"] == case.people["member"].user_id]
         off, expected = sum(not row["is_active"] for row in mine), current.count(count)
         case.expect(off == expected, f"expected {expected} deposits switched off, but {off} of {len(mine)} are.")
 
@@ -97,6 +97,6 @@ class MemberKeywords:
         """
         case = current.case()
         member = case.people["member"].user_id
-        left = sum(row["deposit_remaining"] for row in case.snapshot().deposits if row["user_id"] == member)
+        left = sum(row["deposit_remaining"] for row in case.before().deposits if row["user_id"] == member)
         expected = current.count(count)
         case.expect(left == expected, f"expected {in_words(expected)} left, but the deposits hold {in_words(left)}.")

@@ -426,6 +426,8 @@ class Asking(Memory, ABC):
 
     def send(self, request: Request) -> Reply:
         """Send a request that is no call of the model, and return the answer as it is."""
+        if request.method != "GET":
+            self.last = None
         reply = self._send(self.bench.session, request)
         self.log(request_record(request, reply, self.test_id, self.seed, self.trace_id, len(self.steps)))
         return reply

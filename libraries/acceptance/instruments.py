@@ -16,6 +16,7 @@ from functools import cache
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - as above
 
 from acceptance.datafiles import DATA
 from acceptance.errors import SuiteError
@@ -24,9 +25,17 @@ FILE = DATA / "instruments.sql"
 GATES = 0x0ACCE97A  # first key of the gates' advisory locks, the second is the stop's id
 USERS = 0x0ACCE97B  # first key of the lock that every process with instruments shares
 LOCK_TIMEOUT = "5s"
-TABLES = ("deposit", "booking", "slot", "audit", "calendar")
+MOMENTS = ("before", "after", "commit")
+MARK = "acceptance instruments"  # begins the comment of a schema that is ours
+TABLES = {
+    "pilates_deposits": "deposit",
+    "pilates_bookings": "booking",
+    "pilates_schedule_slots": "slot",
+    "pilates_audit_log": "audit",
+    "pilates_calendar_outbox": "calendar",
+}
 POINT = re.compile(
-    rf"(?:{'|'.join(TABLES)})\.(?:insert|update|delete|inserted|updated|deleted)|commit|first change",
+    rf"(?:{'|'.join(TABLES.values())})\.(?:insert|update|delete|inserted|updated|deleted)|commit|first change",
 )
 SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 ACTIONS = ("wait", "raise", "kill", "delay")
@@ -73,7 +82,7 @@ class Waiter:
 @cache
 def version() -> str:
     """Return what the schema's comment says when the instruments in it are these."""
-    return f"acceptance instruments {hashlib.sha256(FILE.read_bytes()).hexdigest()[:12]}"
+    return f"{MARK} {hashlib.sha256(FILE.read_bytes()).hexdigest()[:12]}"
 
 
 def installed(connection: Connection) -> str | None:
@@ -99,26 +108,47 @@ def install(connection: Connection) -> None:
             return
         statements = FILE.read_text().replace("{gates}", str(GATES))
         try:
-            # One statement string is one transaction. Two processes that come at once take turns.
-            cursor.execute(
-                f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'; select pg_advisory_xact_lock({USERS}, 1)"
-            )
+            cursor.execute("select pg_advisory_lock(%s, 1)", (USERS,))  # processes that come at once take turns
             found = installed(connection)
-            if found is not None and not found.startswith("acceptance instruments"):
+            if found is not None and not found.startswith(MARK):
                 raise SuiteError("the database has a schema 'acceptance' that is not ours; the suite leaves it alone.")
             if found != version():
-                cursor.execute(
-                    f"set local client_min_messages = warning; drop schema if exists acceptance cascade;"
-                    f"{statements}; comment on schema acceptance is '{version()}'"
-                )
-            cursor.execute("commit")
+                if found:
+                    _drop(cursor)
+                cursor.execute(f"begin; {statements}; comment on schema acceptance is '{MARK}, unfinished'; commit")
+                for table in _tables_there(cursor):
+                    _alone_on(cursor, f"select acceptance.watch('{table}', '{TABLES[table]}')")
+                cursor.execute(f"comment on schema acceptance is '{version()}'")
         except psycopg2.Error as error:
             cursor.execute("rollback")
             cursor.execute("select pg_advisory_unlock_shared(%s, 0)", (USERS,))
             raise SuiteError(f"the instruments cannot be installed: {str(error).strip()}") from None
-        except SuiteError:
-            cursor.execute("rollback")
-            raise
+        finally:
+            cursor.execute("select pg_advisory_unlock(%s, 1)", (USERS,))
+
+
+def _drop(cursor: Cursor) -> None:
+    """Remove the triggers from one table after the other, then the schema."""
+    for table in _tables_there(cursor):
+        triggers = (f"drop trigger if exists acceptance_{when} on public.{table}" for when in MOMENTS)
+        _alone_on(cursor, "; ".join(triggers))
+    cursor.execute("set client_min_messages = warning; drop schema acceptance cascade; reset client_min_messages")
+
+
+def _tables_there(cursor: Cursor) -> list[str]:
+    """List the tables with fault points that the target has."""
+    cursor.execute("select name from unnest(%s) name where to_regclass('public.' || name) is not null", (list(TABLES),))
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _alone_on(cursor: Cursor, statements: str) -> None:
+    """Change one table in a transaction of its own, so that no other lock is held while its lock is waited for.
+
+    Raises:
+        psycopg2.errors.LockNotAvailable: when somebody keeps the table locked.
+    """
+    settings = f"set local lock_timeout = '{LOCK_TIMEOUT}'; set local client_min_messages = warning"
+    cursor.execute(f"begin; {settings}; {statements}; commit")
 
 
 def release(connection: Connection) -> None:
@@ -137,17 +167,14 @@ def remove(connection: Connection) -> bool:
         SuiteError: when a table stays locked by others.
     """
     found = installed(connection)
-    if found is None or not found.startswith("acceptance instruments"):
+    if found is None or not found.startswith(MARK):
         return True
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s, 0)", (USERS,))
         if not cursor.fetchone()[0]:
             return False
         try:
-            cursor.execute(
-                f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'; set local client_min_messages = warning;"
-                " drop schema acceptance cascade; commit"
-            )
+            _drop(cursor)
         except psycopg2.Error as error:
             cursor.execute("rollback")
             raise SuiteError(f"the instruments cannot be removed: {str(error).strip()}; run clean again.") from None

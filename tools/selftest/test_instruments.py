@@ -22,13 +22,7 @@ from acceptance.instruments import Stop
 from acceptance.schedule import END, Move, Scheduler
 from tools import cleanup
 
-TABLES = {
-    "deposit": "pilates_deposits",
-    "booking": "pilates_bookings",
-    "slot": "pilates_schedule_slots",
-    "audit": "pilates_audit_log",
-    "calendar": "pilates_calendar_outbox",
-}
+TABLES = {word: table for table, word in instruments.TABLES.items()}
 VERBS = {
     "insert": "insert into public.{0} overriding system value select * from public.{0} where false",
     "update": "update public.{0} set {1} = {1} where false",
@@ -517,6 +511,43 @@ def test_many_install_them_at_once(url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert {future.result() for future in [pool.submit(one) for _ in range(8)]} == {instruments.version()}
+
+
+def test_they_are_installed_and_removed_while_calls_lock_the_same_tables(url: str) -> None:
+    """Neither side ends as the victim of a deadlock, whatever the order in which a call locks its tables."""
+    over, calls, failed = threading.Event(), [], []
+
+    def call(tables: Sequence[str]) -> None:
+        with contextlib.closing(psycopg2.connect(url)) as mine, mine.cursor() as cursor:
+            while not over.is_set():
+                try:
+                    for table in tables:
+                        cursor.execute(f"update public.{table} set id = id where false")
+                        cursor.execute("select pg_sleep(0.002)")
+                    mine.commit()
+                    calls.append(1)
+                except psycopg2.Error as error:
+                    mine.rollback()
+                    failed.append(str(error))
+
+    place = Place(url)
+    assert instruments.remove(place.own)
+    of_all = ("pilates_deposits", "pilates_bookings", "pilates_schedule_slots")
+    threads = [threading.Thread(target=call, args=(tables,)) for tables in (of_all, of_all[::-1]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            instruments.install(place.own)
+            instruments.release(place.own)
+            assert instruments.remove(place.own)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert (failed, bool(calls)) == ([], True)
+    instruments.install(place.own)
+    place.own.close()
 
 
 def test_a_strangers_schema_and_a_role_without_rights_are_told_of(url: str) -> None:

@@ -197,31 +197,22 @@ def opening(
 
 async def run(
     gateway: Gateway, request: Request, claims: dict[str, object], statement: Statement, zone: str | None, expect: str
-) -> tuple[asyncpg.Record, str, str]:
-    """Run a statement in a transaction of its own and return its row and the settings response.status and .headers.
+) -> asyncpg.Record:
+    """Run a statement in a transaction of its own and return its row.
 
     The answer exists only once COMMIT has succeeded: a deferred constraint that fails there is an error too.
     """
     async with gateway.pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
         try:
             await connection.execute(opening(request, claims, gateway.schema, zone, gateway.extra_search_path))
-            sql = f"{statement.sql}"
-            row = await connection.fetchrow(sql, *statement.parameters)
+            row = await connection.fetchrow(statement.sql, *statement.parameters)
             if expect == "object" and row["count"] != 1:
                 raise _not_one_row(row["count"])
-            said = (
-                await connection.fetchrow(
-                    "select current_setting('response.status', true) as status,"
-                    " current_setting('response.headers', true) as headers"
-                )
-                if request.url.path.removeprefix(PREFIX).startswith("/rpc/")
-                else None
-            )
             await connection.execute("commit")
         except BaseException:
             await _roll_back(connection)
             raise
-        return row, (said["status"] if said else "") or "", (said["headers"] if said else "") or ""
+        return row
 
 
 async def _roll_back(connection: asyncpg.Connection) -> None:
@@ -264,7 +255,7 @@ async def _answer(gateway: Gateway, request: Request, claims: dict[str, object])
             raise RequestError(404, "PGRST125", "Invalid path specified in request URL")
         statement, status, representation = await _table_statement(gateway, request, path, preferences)
     expect = "object" if wants_object and representation and not path.startswith("rpc/") else "rows"
-    row, set_status, set_headers = await run(gateway, request, claims, statement, zone, expect)
+    row = await run(gateway, request, claims, statement, zone, expect)
     headers = preferences.applied("return", "resolution", "count") | (
         {"Preference-Applied": f"timezone={zone}"} if zone else {}
     )
@@ -274,10 +265,10 @@ async def _answer(gateway: Gateway, request: Request, claims: dict[str, object])
     if not path.startswith("rpc/"):
         headers["Content-Range"], partial = _content_range(request, row, preferences)
         status = partial or status
-    if set_headers:
-        headers |= {name: value for item in orjson.loads(set_headers) for name, value in item.items()}
-    if set_status:
-        status = int(set_status)
+    if row.get("headers"):
+        headers |= {name: value for item in orjson.loads(row["headers"]) for name, value in item.items()}
+    if row.get("status"):
+        status = int(row["status"])
     if body == "" and status == 200:
         status = 204
     media = OBJECT if expect == "object" else "application/json"

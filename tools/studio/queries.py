@@ -314,22 +314,28 @@ def find_function(cache: SchemaCache, name: str, given: set[str]) -> Function:
 
 
 def call(cache: SchemaCache, function: Function, given: Sequence[str], body: str) -> Statement:
-    """Make the statement of ``POST /rpc/function``: PostgreSQL itself takes the arguments from the JSON body."""
+    """Make the statement of ``POST /rpc/function``: PostgreSQL itself takes the arguments from the JSON body.
+
+    The row also holds what the function has set of its answer, as ``status`` and ``headers``; read only once the call
+    is over, which the materialized part makes sure of.
+    """
+    sql, parameters = _invocation(cache, function, given, body)
+    set_there = ", ".join(f"current_setting('response.{name}', true) as {name}" for name in ("status", "headers"))
+    return Statement(f"with called as materialized ({sql}) select called.*, {set_there} from called", parameters)
+
+
+def _invocation(cache: SchemaCache, function: Function, given: Sequence[str], body: str) -> tuple[str, list[str]]:
     parts = ", ".join(f"{identifier(name)} {function.arguments[name]}" for name in given)
     arguments = ", ".join(f"{identifier(name)} => a.{identifier(name)}" for name in given)
     invoked = f"{identifier(cache.schema)}.{identifier(function.name)}({arguments})"
     source = f"from json_to_record($1::json) as a({parts}), lateral " if given else "from "
     parameters = [body] if given else []
     if function.is_void:
-        return Statement(f"select '' as body, count(*) as count {source}{invoked} as f", parameters)
+        return f"select '' as body, count(*) as count {source}{invoked} as f", parameters
     if function.is_set or function.is_composite:
         row = "f" if function.is_composite else "f.f"
         rows = f"select {row} as r {source}{invoked} as f"
         if function.is_set:
-            return Statement(
-                f"select coalesce(json_agg(x.r), '[]')::text as body, count(*) as count from ({rows}) x", parameters
-            )
-        return Statement(f"select row_to_json(x.r)::text as body, 1 as count from ({rows}) x", parameters)
-    return Statement(
-        f"select coalesce(to_json(f.f)::text, 'null') as body, 1 as count {source}{invoked} as f(f)", parameters
-    )
+            return f"select coalesce(json_agg(x.r), '[]')::text as body, count(*) as count from ({rows}) x", parameters
+        return f"select row_to_json(x.r)::text as body, 1 as count from ({rows}) x", parameters
+    return f"select coalesce(to_json(f.f)::text, 'null') as body, 1 as count {source}{invoked} as f(f)", parameters
