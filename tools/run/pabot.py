@@ -9,15 +9,17 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
+from robot.api import TestSuite
 
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 
 NAME = "Pilates"
+ORDER = ".order"
 SECONDS = 5
 LISTENER = Path(__file__).parent / "progress_listener.py"
 SHARED = Path(__file__).parent / "shared_listener.py"
@@ -59,7 +61,8 @@ def start(
     if not shutil.which("robot", path=scripts):
         raise SuiteError(f"{scripts}: there is no robot; install requirements.txt for {sys.executable} again.")
     # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib of our own: our workers share nothing.
-    command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes), "--chunk"]
+    command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes)]
+    command += ["--ordering", str(_deal(suites, processes, folder / ORDER))]
     if pabotlib:
         host, _, port = pabotlib.rpartition(":")
         command += ["--pabotlibhost", host, "--pabotlibport", port, "--listener", str(SHARED)]
@@ -93,6 +96,27 @@ def start(
             # A Ctrl-C is for us alone: pabot would overwrite its workers' results with a dry run's.
             start_new_session=True,
         )
+
+
+def _deal(suites: Path, processes: int, path: Path) -> Path:
+    """Deal the suites to the workers like cards, and write it as an ordering file of pabot's; return its path.
+
+    Neighbours are alike, and some kinds take longer than others: in heaps of neighbours (``--chunk``) one worker would
+    still be busy when all others have ended.
+    """
+    names = [suite.full_name for suite in _leaves(TestSuite.from_file_system(suites))]
+    heaps = [names[first::processes] for first in range(min(processes, len(names)))]
+    lines = [
+        line for heap in heaps for line in ("{", *(f"--suite {NAME}.{name.partition('.')[2]}" for name in heap), "}")
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _leaves(suite: TestSuite) -> Iterator[TestSuite]:
+    """List the files among the suites."""
+    for child in suite.suites:
+        yield from _leaves(child) if child.suites else (child,)
 
 
 def check_pabotlib(address: str) -> None:
@@ -134,7 +158,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def tidy(folder: Path, keep: bool) -> None:
     """Remove what pabot leaves beside its results; ``keep`` the workers' own outputs where those are incomplete."""
-    (folder / ".pabotsuitenames").unlink(missing_ok=True)
+    for name in (".pabotsuitenames", ORDER):
+        (folder / name).unlink(missing_ok=True)
     if not keep:
         shutil.rmtree(folder / "pabot_results", ignore_errors=True)
 
