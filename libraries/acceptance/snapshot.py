@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import orjson
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - as above
 
@@ -115,14 +115,17 @@ def take(
     return Snapshot(**found)
 
 
+# What each session has prepared, as long as there is the session.
+_PREPARED: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
+
+
 def _prepared(cursor: Cursor, query: str, values: tuple[list[str], list[str], str]) -> str:
     """Run a query that the session plans only once: planning it takes longer than running it."""
     name = f"snapshot_{crc32(query.encode()):08x}"
-    run = f"execute {name} (%s::uuid[], %s::uuid[], %s)"
-    try:
-        cursor.execute(run, values)
-    except psycopg2.errors.InvalidSqlStatementName:  # the session does not know it yet
+    known = _PREPARED.setdefault(cursor.connection, set())
+    if name not in known:
         cursor.execute(f"prepare {name} (uuid[], uuid[], text) as {query}")
-        cursor.execute(run, values)
+        known.add(name)
+    cursor.execute(f"execute {name} (%s::uuid[], %s::uuid[], %s)", values)
     text: str = cursor.fetchone()[0]
     return text
