@@ -404,19 +404,25 @@ def doctor(env: Env = "embedded", sql: Sql = None) -> None:
     raise typer.Exit(0 if health.tell(env, sql or ()) else COULD_NOT_RUN)
 
 
-@app.command(epilog=examples("bench --quick", "bench --count 1247 --workers 4 --rounds 1"))
+@app.command(epilog=examples("bench --quick", "bench --count 1247 --workers 4 --rounds 1", "bench --latency 100"))
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="247 cases by 2 workers, in about 2 minutes.")] = False,
     count: Annotated[list[int] | None, typer.Option(min=1, max=MOST_CASES, metavar="N", help="Cases.")] = None,
     workers: Annotated[list[int] | None, typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="Workers.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How often each; the medians count.")] = None,
+    latency: Annotated[
+        int | None, typer.Option(min=1, metavar="MS", help="Instead: a system so far away, by 2, 20 and 50 workers.")
+    ] = None,
 ) -> None:
     """Measure the suite's speed beside the same cases without Robot Framework, in turn; see tools/bench."""
-    from tools.bench import job
+    from tools.bench import far, job
 
+    console = Console()
+    if latency:
+        far.bench(latency, console)
+        return
     plan = job.QUICK if quick else job.WHOLE
     counts, numbers = tuple(count or plan.counts), tuple(workers or plan.workers)
-    console = Console()
     records = job.bench(job.Plan(counts, numbers, rounds or plan.rounds), console)
     job.show(records, console)
     job.keep(records, job.RESULT)
