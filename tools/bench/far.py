@@ -42,34 +42,44 @@ class Relay:
         self.to, self.half = to, delay / 2
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._ready = threading.Event()
 
     def __enter__(self) -> Relay:
         self._thread.start()
-        starting = asyncio.start_server(self._serve, sock=self.listener)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self._ready.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
+
+    async def _run(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, sock=self.listener)
+        self._ready.set()
+        await self._ended.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         opening = (
             asyncio.open_unix_connection(self.to) if isinstance(self.to, str) else asyncio.open_connection(*self.to)
         )
         there, back = await opening
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        with suppress(asyncio.CancelledError):  # the relay ends before its connections do
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        for end in (writer, back):
+            end.close()
+            with suppress(OSError):
+                await end.wait_closed()
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Pass on one way; what arrives later leaves later, and nothing waits for what was before it."""
-        loop = asyncio.get_running_loop()
         with suppress(ConnectionError):
             while data := await source.read(CHUNK):
-                loop.call_later(self.half, target.write, data)
-        loop.call_later(self.half, target.close)
+                self._loop.call_later(self.half, target.write, data)
+        await asyncio.sleep(self.half)
+        target.close()
 
 
 def bench(milliseconds: int, console: Console) -> None:

@@ -88,7 +88,7 @@ def test_plain_robot_framework_works_as_told(tmp_path: Path) -> None:
     by_hand = len(re.findall(r"^\w.*\n {4}", SUITE.read_text().partition("*** Test Cases ***")[2], re.MULTILINE))
     assert (counts[0], counts[-1]) == (1, CASES + by_hand)
     assert f"{CASES + by_hand} tests, {CASES + by_hand} passed, 0 failed, 0 skipped." in done.stdout  # pabot's words
-    assert "All tests passed" in typed(again, clone).stderr
+    assert "All tests passed" in typed(f". .venv/bin/activate\n{again}", clone).stderr
 
 
 def test_five_minutes_on_supabase_go_as_told(tmp_path: Path) -> None:
