@@ -57,6 +57,13 @@ class Status(StrEnum):
 
 # The statuses of a booking that a class was paid for.
 STANDING = frozenset({Status.CONFIRMED, Status.COMPLETED, Status.NO_SHOW})
+# What a booking is once such a call was accepted.
+BECOMES = {
+    Operation.BOOK: Status.CONFIRMED,
+    Operation.CANCEL: Status.CANCELLED,
+    Operation.ADMIN_REMOVE: Status.CANCELLED,
+    Operation.CONFIRM: Status.COMPLETED,
+}
 
 
 class Choice(StrEnum):
