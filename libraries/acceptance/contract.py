@@ -19,7 +19,8 @@ from acceptance.catalogue import Catalogue
 from acceptance.client import Outcome, Reply
 from acceptance.environment import FILE, Environment
 from acceptance.errors import NotProven, SuiteError
-from acceptance.model import OF_THE_SCHEDULE, Choice, Operation, Policy, Refusal, Status
+from acceptance.model import OF_THE_SCHEDULE, Operation, Refusal, Status
+from acceptance.policies import Choice, Policy
 from acceptance.rows import OCCUPANCY
 
 FUNCTIONS = """

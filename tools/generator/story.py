@@ -14,7 +14,8 @@ from acceptance.bench import STAFF_DEVICE
 from acceptance.datafiles import devices, profiles
 from acceptance.errors import SuiteError
 from acceptance.faults import NEVER_REACHED_THE_SERVER, Disturbance, disturbance
-from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status, apply
+from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status
+from acceptance.rules import apply
 from acceptance.scene import PLAIN_DEVICE
 from tools.generator.matrix import FILE, Action, Matrix, Row
 

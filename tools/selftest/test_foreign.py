@@ -20,7 +20,8 @@ from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
 from acceptance.contract import Contract, Function
 from acceptance.errors import SuiteError
-from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
+from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
+from acceptance.policies import Choice, Policy, outcomes
 from tools.selftest.clone import make_clone
 
 ROOT = Path(__file__).resolve().parents[2]
