@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tools.studio.errors import RequestError
 from tools.studio.schema_cache import Function, SchemaCache, Table
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -22,14 +23,6 @@ _SELECT = re.compile(r"(?:(\w+):)?(\w+|\*)(?:::(\w+))?")
 _LOGIC = re.compile(r"(not\.)?(or|and)")
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^,()"]+|[,()"]')
 _LIST_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]*))\s*(?:,|$)')
-
-
-class RequestError(Exception):
-    """A request the gateway itself turns away: PostgREST's code, the HTTP status and the message."""
-
-    def __init__(self, status: int, code: str, message: str, details: str | None = None, hint: str | None = None):
-        super().__init__(message)
-        self.status, self.code, self.message, self.details, self.hint = status, code, message, details, hint
 
 
 @dataclass
