@@ -70,7 +70,7 @@ def read(operation: Operation, body: Any, answers: Mapping[str, str]) -> dict[st
         if mapped is not None:
             said[OUR_WORDS[word]] = _at(_single(body), mapped)
             continue
-        value = _guess(operation, word, _single(body))
+        value = _guess(word, _single(body))
         if value is not None:
             said[OUR_WORDS[word]] = value
     return said
@@ -88,7 +88,7 @@ def _at(body: Any, path: str) -> Any:
     return body
 
 
-def _guess(operation: Operation, word: str, body: Any) -> Any:
+def _guess(word: str, body: Any) -> Any:
     """Find a value in an answer by what it looks like."""
     if isinstance(body, dict):
         for inside in (body, *(body[key] for key in INSIDE if isinstance(body.get(key), dict))):

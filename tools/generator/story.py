@@ -77,7 +77,6 @@ class Story:
         self.sequence: list[dict[str, Any]] = []
         self.actors: list[dict[str, Any]] = []
         self.faults: list[str] = []
-        self.assertions: list[str] = []
         self.state = State(tuple(self._deposits()), (self._slot("class", row_when=self.row["when"]),))
         self.others = 0
         self.count = 0
