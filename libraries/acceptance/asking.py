@@ -31,14 +31,7 @@ def actor_names(planned: Sequence[Planned]) -> list[str]:
 
 
 class Asking(Sending, ABC):
-    """A case that asks the studio for things; what comes of them is judged by ``settle``.
-
-    Args:
-        bench: the process's tools.
-        test_id: the case's id.
-        seed: source of everything random in the case.
-        trace_id: the record's trace; the run's own is derived from it, so that two runs never share one.
-    """
+    """A case that asks the studio for things; what comes of them is judged by ``settle``."""
 
     def __init__(self, bench: Bench, test_id: str, seed: int, trace_id: str):
         super().__init__(bench, test_id, seed, trace_id)

@@ -33,6 +33,10 @@ class Statement:
     parameters: list[str] = field(default_factory=list)
 
 
+def _unreadable(what: str, text: str) -> RequestError:
+    return RequestError(400, "PGRST100", f'"failed to parse {what} ({text})" (line 1, column 1)')
+
+
 def identifier(name: str) -> str:
     """Quote a name."""
     return '"' + name.replace('"', '""') + '"'
@@ -90,7 +94,7 @@ class _Builder:
         if logic is None:
             return self.condition(name, expression)
         if not (expression.startswith("(") and expression.endswith(")")):
-            raise RequestError(400, "PGRST100", f'"failed to parse logic tree ({expression})" (line 1, column 1)')
+            raise _unreadable("logic tree", expression)
         terms = []
         for part in _parts(expression[1:-1]):
             inner = re.fullmatch(r"((?:not\.)?(?:or|and))(\(.*\))", part)
@@ -104,7 +108,7 @@ class _Builder:
         negated, rest = (True, expression[4:]) if expression.startswith("not.") else (False, expression)
         operator, dot, value = rest.partition(".")
         if not dot:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter ({expression})" (line 1, column 1)')
+            raise _unreadable("filter", expression)
         if operator in COMPARISONS:
             sql = f"{column} {COMPARISONS[operator]} {self.parameter(value)}::{kind}"
         elif operator in PATTERNS:
@@ -115,7 +119,7 @@ class _Builder:
         elif operator == "is" and value.lower() in IS_VALUES:
             sql = f"{column} is {IS_VALUES[value.lower()]}"
         else:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter ({expression})" (line 1, column 1)')
+            raise _unreadable("filter", expression)
         return f"not ({sql})" if negated else sql
 
     def selection(self, select: str | None) -> str:
@@ -125,7 +129,7 @@ class _Builder:
         for item in select.split(","):
             match = _SELECT.fullmatch(item.strip())
             if match is None:
-                raise RequestError(400, "PGRST100", f'"failed to parse select parameter ({select})" (line 1, column 1)')
+                raise _unreadable("select parameter", select)
             alias, name, cast = match.groups()
             sql = "*" if name == "*" else self.column(name)
             if cast:
@@ -142,7 +146,7 @@ class _Builder:
         for item in order.split(","):
             match = _ORDER.fullmatch(item.strip())
             if match is None:
-                raise RequestError(400, "PGRST100", f'"failed to parse order ({order})" (line 1, column 1)')
+                raise _unreadable("order", order)
             words = match[2].replace("nullsfirst", "nulls first").replace("nullslast", "nulls last")
             parts.append(self.column(match[1]) + words.replace(".", " "))
         return f" order by {', '.join(parts)}"
@@ -171,7 +175,7 @@ def _list_items(text: str) -> list[str]:
     while position < len(text):
         match = _LIST_ITEM.match(text, position)
         if match is None:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter (in.({text}))" (line 1, column 1)')
+            raise _unreadable("filter", f"in.({text})")
         items.append(re.sub(r"\\(.)", r"\1", match[1]) if match[1] is not None else match[2])
         position = match.end()
     return items
@@ -188,7 +192,7 @@ def _number(value: str | None, name: str) -> str:
     if value is None:
         return ""
     if not value.isdigit():
-        raise RequestError(400, "PGRST100", f'"failed to parse {name} ({value})" (line 1, column 1)')
+        raise _unreadable(name, value)
     return f" {name} {int(value)}"
 
 
