@@ -14,7 +14,8 @@ from acceptance import access, embedded
 from acceptance.access import Access
 from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
-from acceptance.model import Choice, Operation, Policy, Refusal, Status
+from acceptance.model import Operation, Refusal, Status
+from acceptance.policies import Choice, Policy
 
 if TYPE_CHECKING:
     from acceptance.people import People

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from acceptance.client import Outcome
-from acceptance.invariants import BECOMES, Breach, Facts, check, classes
-from acceptance.model import STANDING, Operation, Status
+from acceptance.invariants import Breach, Facts, check
+from acceptance.invariants.deposits import classes
+from acceptance.model import BECOMES, STANDING, Operation, Status
 from acceptance.snapshot import Snapshot
 
 # Those that look only at the rows afterwards, so they hold for any number of calls in any order.

@@ -19,6 +19,7 @@ from acceptance import embedded, environment, rows
 from acceptance.bench import open_database, run_digits
 from acceptance.datafiles import ROOT
 from tools import cli, generator, pilates
+from tools.commands.options import PROGRAM
 from tools.run import folder, preflight
 
 Call = Callable[..., tuple[int, str]]
@@ -314,7 +315,7 @@ def commands() -> list[str]:
 def test_each_help_has_examples(call: Call, command: str) -> None:
     code, said = call(command, "--help")
     assert code == 0
-    assert f"Examples:\n    {cli.PROGRAM} {command}" in said
+    assert f"Examples:\n    {PROGRAM} {command}" in said
 
 
 # --- folders of runs -------------------------------------------------------------------------------------------------

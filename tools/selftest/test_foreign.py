@@ -18,9 +18,11 @@ from robot.api import ExecutionResult
 from acceptance import embedded
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
-from acceptance.contract import Contract, Function
+from acceptance.contract import Contract
 from acceptance.errors import SuiteError
-from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
+from acceptance.functions import Function
+from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
+from acceptance.policies import Choice, Policy, outcomes
 from tools.selftest.clone import make_clone
 
 ROOT = Path(__file__).resolve().parents[2]

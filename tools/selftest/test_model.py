@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acceptance.model import STANDING, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status, apply
+from acceptance.model import STANDING, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status
+from acceptance.rules import apply
 
 ANNA = Deposit("paid", "anna", 2)
 STATE = State((ANNA,), (Slot("ten", 1), Slot("noon", 1)))

@@ -17,7 +17,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance.embedded import Studio
 from acceptance.environment import load
-from acceptance.model import Call, Deposit, Operation, Slot, State, apply
+from acceptance.model import Call, Deposit, Operation, Slot, State
+from acceptance.rules import apply
 
 FUNCTIONS = {
     "book": "select booking_id::text, deposit_remaining from book_pilates_class(%s, %s)",
