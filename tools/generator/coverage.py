@@ -24,10 +24,10 @@ Tuple = tuple[tuple[str, str], ...]
 
 def tuples(row: Row) -> Iterable[Tuple]:
     """List what a row covers: the pairs over every factor, and the triples over every factor but the user."""
-    for names in combinations(PAIRED, 2):
-        yield tuple((name, row[name]) for name in names)
-    for names in combinations(TRIPLED, 3):
-        yield tuple((name, row[name]) for name in names)
+    for pair in combinations(PAIRED, 2):
+        yield tuple((name, row[name]) for name in pair)
+    for triple in combinations(TRIPLED, 3):
+        yield tuple((name, row[name]) for name in triple)
 
 
 def feasible(matrix: Matrix, actions: Sequence[Action]) -> set[Tuple]:

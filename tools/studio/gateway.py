@@ -206,6 +206,8 @@ async def run(
         try:
             await connection.execute(opening(request, claims, gateway.schema, zone, gateway.extra_search_path))
             row = await connection.fetchrow(statement.sql, *statement.parameters)
+            if row is None:
+                raise LookupError("a statement without a row; each is an aggregate, which has one.")
             if expect == "object" and row["count"] != 1:
                 raise _not_one_row(row["count"])
             await connection.execute("commit")
@@ -215,7 +217,7 @@ async def run(
         return row
 
 
-async def _roll_back(connection: asyncpg.Connection) -> None:
+async def _roll_back(connection: schema_cache.Connection) -> None:
     """Undo what a request did. A connection that is lost, or just dying, has nothing to undo and is not used again."""
     try:
         await connection.execute("rollback")
@@ -351,10 +353,11 @@ async def _table_statement(
     if request.method != "POST":
         raise RequestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
     rows = parsed if isinstance(parsed, list) else [parsed]
-    if not rows or not all(isinstance(row, dict) for row in rows):
+    objects = [row for row in rows if isinstance(row, dict)]
+    if not rows or len(objects) < len(rows):
         raise RequestError(400, "PGRST102", "Empty or invalid json")
-    columns = list(rows[0])
-    if any(set(row) != set(columns) for row in rows) and "columns" not in dict(query):
+    columns = list(objects[0])
+    if any(set(row) != set(columns) for row in objects) and "columns" not in dict(query):
         raise RequestError(400, "PGRST102", "All object keys must match")
     text = text if isinstance(parsed, list) else f"[{text}]"
     resolution = preferences.values.get("resolution", "")

@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ROOT / "libraries"
@@ -149,10 +149,10 @@ class Studio:
             "server_log": str(self.cluster.log),
             "postgres_version": self.postgres_version,
             "calendar_url": self._calendar_url(self.calendar_listener) if self.calendar else "",
-            "gateway_pid": self.gateway.pid,
+            "gateway_pid": self.gateway.pid if self.gateway else 0,
             "calendar_pid": self.calendar.pid if self.calendar else 0,
             "worker_pid": self.worker.pid if self.worker else 0,
-            "postgres_pid": self.cluster.process.pid,
+            "postgres_pid": self.cluster.process.pid if self.cluster.process else 0,
         }
         return json.dumps(where).encode() + b"\n"
 
@@ -169,7 +169,7 @@ class Studio:
     def _postgres_answers(self) -> bool:
         try:
             with closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
-                self.postgres_version = connection.info.parameter_status("server_version")
+                self.postgres_version = connection.info.parameter_status("server_version") or ""
         except psycopg2.OperationalError:
             return False
         return True
@@ -303,7 +303,7 @@ def _answers(address: tuple[str, int], path: str, status: http.HTTPStatus = http
         return False
 
 
-def _ended(process: subprocess.Popen[bytes] | None) -> bool:
+def _ended(process: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
     return process is not None and process.poll() is not None
 
 
@@ -315,14 +315,15 @@ def serve(control: socket.socket, studio: Studio, grace: float) -> None:
         selector.register(control, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select(TICK_SECONDS):
-                if key.fileobj is control:
+                held = key.fileobj
+                if held is control:
                     lease, _ = control.accept()
                     selector.register(lease, selectors.EVENT_READ)
                     waiting.add(lease)
-                elif not _held(key.fileobj):
-                    selector.unregister(key.fileobj)
-                    waiting.discard(key.fileobj)
-                    key.fileobj.close()
+                elif isinstance(held, socket.socket) and not _held(held):
+                    selector.unregister(held)
+                    waiting.discard(held)
+                    held.close()
             studio.revive()
             if waiting and studio.answers():
                 while waiting:
