@@ -126,7 +126,7 @@ class Asking(Sending, ABC):
             places=places,
         )
         named = (caller.user_id or NOBODY) if own_name else subject
-        meant = {
+        bodies: dict[Operation, dict[str, Any]] = {
             Operation.BOOK: {"p_user_id": subject, "p_slot_id": slot_id},
             Operation.CANCEL: {"p_booking_id": booking_id, "p_user_id": named},
             Operation.RESCHEDULE: {"p_booking_id": booking_id, "p_user_id": named, "p_new_slot_id": slot_id},
@@ -137,7 +137,8 @@ class Asking(Sending, ABC):
             Operation.SWITCH_OFF: {"is_active": False},
             Operation.RESIZE: {"max_capacity": places},
             Operation.CALL_OFF: {},
-        }[operation]
+        }
+        meant = bodies[operation]
         planned = Planned(
             call,
             caller,

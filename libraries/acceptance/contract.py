@@ -192,7 +192,7 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
         cursor.execute(WITHOUT_RLS)
         open_tables = {name for (name,) in cursor.fetchall()}
         cursor.execute(KEYS_KEPT)
-        keys_kept = bool(cursor.fetchone()[0])
+        [(keys_kept,)] = cursor.fetchall()
     if not environment.foreign:
         names = {one.name for one in there}
         functions = {o: Function(name, {}) for o, name in environment.functions.items()}

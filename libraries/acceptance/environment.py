@@ -294,7 +294,7 @@ def _wording(entry: dict[str, Any]) -> Wording:
 
 
 def _document() -> dict[str, Any]:
-    document = read_yaml(FILE)
+    document: dict[str, Any] = read_yaml(FILE)
     check_schema(document, DATA / "environments.schema.json", FILE)
     return document
 

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import chain, repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +179,7 @@ class Network:
             fired = [one["fired"] for one in ledger["planned"]]
         else:
             fired = []
-        for one, count in zip_longest(self.planned, fired, fillvalue=0):
+        for one, count in zip(self.planned, chain(fired, repeat(0)), strict=False):
             if count < max(1, one.get("times", 1)):
                 missing.append(f"{one['fault']} (calendar)" if one["leg"] == "calendar" else str(one["fault"]))
         return missing

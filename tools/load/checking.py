@@ -183,10 +183,10 @@ def audited(load: Load) -> Iterator[str]:
     for answer in load.answers:
         if answer["outcome"] != Outcome.ACCEPTED or answer.get("first"):
             continue
-        due = _entries_due(answer)
-        if traces[answer["trace"]] not in due:
+        owed = _entries_due(answer)
+        if traces[answer["trace"]] not in owed:
             what = f"{answer['operation']} for {load.name(answer['member'])} (trace {answer['trace']})"
-            number = f"{_or(map(str, due))} audit entries are due, {traces[answer['trace']]} are there"
+            number = f"{_or(map(str, owed))} audit entries are due, {traces[answer['trace']]} are there"
             yield f"{what} was accepted: {number}."
 
 

@@ -349,6 +349,8 @@ async def send_half(flow: http.HTTPFlow) -> None:
     servers: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
     writer = servers.connections[flow.client_conn.id].transports[flow.client_conn].writer
     response = flow.response
+    if response is None or writer is None:
+        return  # there is no answer to tear, or nobody left who gets it
     body = response.raw_content or b""
     response.headers.pop("Transfer-Encoding", None)
     response.headers["Content-Length"] = str(len(body))

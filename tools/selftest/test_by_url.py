@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jwt
@@ -77,7 +78,8 @@ def run(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def counts(clone: Path) -> dict[str, int]:
-    return json.loads((clone / "results" / "latest" / "run.json").read_bytes())["counts"]
+    found: dict[str, int] = json.loads((clone / "results" / "latest" / "run.json").read_bytes())["counts"]
+    return found
 
 
 def locations(studio: embedded.Studio, front: Front | None = None) -> dict[str, object]:
@@ -216,7 +218,7 @@ def pooler(folder: Path, studio: embedded.Studio, mode: str) -> Iterator[str]:
             f"[databases]\nstudio = {server}\n[pgbouncer]\n" + "".join(f"{k} = {v}\n" for k, v in settings.items())
         )
         # PgBouncer does not run as root; nobody's are a user and a group that every system has.
-        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        as_nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         let_in(folder)
         process = subprocess.Popen(
             [program, str(folder / "pgbouncer.ini")],

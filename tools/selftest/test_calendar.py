@@ -70,7 +70,8 @@ class Member:
         return self.sql(f"select * from {function}({', '.join(['%s'] * len(values))})", *values)[0][0]
 
     def book(self) -> str:
-        return self.call("book_pilates_class", self.user_id, self.slots[0])
+        booking: str = self.call("book_pilates_class", self.user_id, self.slots[0])
+        return booking
 
     def cancel(self, booking_id: str) -> None:
         self.call("cancel_pilates_booking", booking_id, self.user_id)

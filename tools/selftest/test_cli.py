@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import typer
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded, environment, rows
@@ -91,6 +92,7 @@ def test_second_first_start_waits_for_the_first(requirements: Path) -> None:
         second = subprocess.Popen(
             [sys.executable, "-c", wait], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        assert second.stderr
         assert "waiting" in second.stderr.readline()
         assert second.poll() is None
     words, _ = second.communicate(timeout=30)
@@ -308,7 +310,7 @@ def test_doctor_finds_this_machine_in_order(call: Call, studio: embedded.Studio)
 
 
 def commands() -> list[str]:
-    return [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+    return list(typer.main.get_group(cli.app).commands)
 
 
 @pytest.mark.parametrize("command", commands())

@@ -322,7 +322,12 @@ def test_a_connection_that_dies_in_the_middle_leaves_it_open_what_happened(bench
             asked = pool.submit(case.ask, Operation.BOOK, case.caller("member"))
             ask = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'"
             with closing(open_database(bench.target)) as third, third.cursor() as killer:
-                eventually(lambda: killer.execute(ask) or killer.rowcount == 1)
+
+                def killed() -> bool:
+                    killer.execute(ask)
+                    return killer.rowcount == 1
+
+                eventually(killed)
             asked.result()
         other.rollback()
         assert case.done().reply.outcome is Outcome.UNKNOWN
@@ -350,6 +355,7 @@ def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
         case.kills_planned.clear()
         case.end()
         bench.close()
+        assert target.lease
         assert psutil.pid_exists(target.lease.gateway_pid)
 
 
@@ -380,7 +386,9 @@ def test_private_studios_are_apart_are_used_again_and_leave_nothing(place: Path)
         with closing(attach(private=True)) as again:
             assert again.database_url == second
         # A studio that has ended says so, instead of coming back empty.
-        psutil.Process(one.postgres_pid).parent().kill()
+        supervisor = psutil.Process(one.postgres_pid).parent()
+        assert supervisor
+        supervisor.kill()
         one.wait()
         with pytest.raises(SuiteError, match="has ended"):
             one.refresh()

@@ -158,7 +158,9 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize(("message", "again", "kind"), VERDICTS.values(), ids=VERDICTS.keys())
-def test_reruns_classify_and_never_turn_a_broken_invariant_green(message: str, again: list, kind: Kind) -> None:
+def test_reruns_classify_and_never_turn_a_broken_invariant_green(
+    message: str, again: list[tuple[str, str]], kind: Kind
+) -> None:
     verdict = classify(case("T-1", "FAIL", message), [case("T-1", status, text) for status, text in again])
     assert verdict.kind is kind
 
@@ -192,7 +194,9 @@ def test_what_a_killed_worker_left_is_found_and_removed(clone: Path) -> None:
 
 def _count(cursor: psycopg2.extensions.cursor, query: str) -> int:
     cursor.execute(query)
-    return cursor.fetchone()[0]
+    [(number,)] = cursor.fetchall()
+    count: int = number
+    return count
 
 
 def test_verify_db_and_reconcile_tell_on_screen_and_in_files(clone: Path, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class Place:
         self.pool = ThreadPoolExecutor(8)
         self.trace = str(uuid.uuid4())
 
-    def sql(self, text: str, *values: Any) -> list[tuple]:
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.own.cursor() as cursor:
             cursor.execute(text, values or None)
             return cursor.fetchall() if cursor.description else []
@@ -162,10 +162,13 @@ class Place:
             at,
             capacity,
         )
-        return row[0]
+        slot_id: str = row[0]
+        return slot_id
 
     def left(self, deposit: str) -> int:
-        return self.sql("select deposit_remaining from pilates_deposits where id = %s", deposit)[0][0]
+        [(left,)] = self.sql("select deposit_remaining from pilates_deposits where id = %s", deposit)
+        count: int = left
+        return count
 
     def call(
         self, actor: str, text: str, *values: Any, trace: str = "", level: str = "", name: str = ""
@@ -182,7 +185,8 @@ class Place:
                         if not name:
                             cursor.execute("select set_config('request.headers', %s, true)", (json.dumps(headers),))
                         cursor.execute(text, values or None)
-                        value = cursor.fetchone()[0] if cursor.description else None
+                        row = cursor.fetchone() if cursor.description else None
+                        value = row[0] if row else None
                         connection.commit()
                     except psycopg2.Error as error:
                         return error.pgcode or LOST
@@ -465,7 +469,7 @@ def test_a_schedule_that_moves_nobody_is_refused_before_any_call(place: Place) -
         place.scheduler().run({"anna": ("anna", "", pytest.fail)}, [Move("bob", END)], {})
 
 
-def catalogue(place: Place) -> list[tuple]:
+def catalogue(place: Place) -> list[tuple[Any, ...]]:
     return place.sql(
         "select 'schema', nspname::text, '' from pg_namespace union all"
         " select 'trigger', tgname::text, tgrelid::regclass::text from pg_trigger where not tgisinternal union all"

@@ -177,7 +177,7 @@ class Story:
             list(ROLES.values()),
         )
 
-    def sql(self, text: str, *values: Any) -> list[tuple]:
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
         self.cursor.execute(f"reset role; {text}", values or None)
         return self.cursor.fetchall() if self.cursor.description else []
 
@@ -266,8 +266,10 @@ class Story:
         try:
             self.cursor.execute(f"{chosen}; {FUNCTIONS[what]}", [*pairs, *values])
             row = self.cursor.fetchone()
+            assert row is not None
             made = row[0] if len(row) == 2 else None
-            self.names.setdefault(made, f"made by {len(self.told)}")
+            if made is not None:
+                self.names.setdefault(made, f"made by {len(self.told)}")
             answer = str(row)
         except psycopg2.Error as error:
             self.cursor.execute("rollback to before")
@@ -535,8 +537,9 @@ def somebody_else_calls(s: Story) -> None:
 
 @chapter
 def who_sees_what(s: Story) -> None:
-    for who in ("anna", "bob"):
-        s.deposit(who, 1)
+    who: str | None
+    for member in ("anna", "bob"):
+        s.deposit(member, 1)
     room, other = s.slot("room"), s.slot("other", starts="3 days")
     booking = s.book("anna", room)
     s.book("bob", room)
@@ -558,8 +561,9 @@ def who_sees_what(s: Story) -> None:
 
 @chapter
 def who_writes_what(s: Story) -> None:
-    for who in ("anna", "bob"):
-        s.deposit(who, 3)
+    who: str | None
+    for member in ("anna", "bob"):
+        s.deposit(member, 3)
     room = s.slot("room")
     s.book("anna", room)
     bought = (
@@ -743,7 +747,9 @@ class Ground:
     def fingerprint(self) -> str:
         with self.connection.cursor() as cursor:
             cursor.execute(FINGERPRINT)
-            return cursor.fetchone()[0]
+            [(found,)] = cursor.fetchall()
+        text: str = found
+        return text
 
     def tell(self, name: str, free: bool = False) -> list[str]:
         """Tell a chapter upon what stands, and take it back."""
@@ -897,7 +903,8 @@ class Meeting:
                     "select count(*) from pg_stat_activity"
                     " where datname = current_database() and wait_event_type = 'Lock' and state = 'active'"
                 )
-                if sum(task.done() for task in tasks) + cursor.fetchone()[0] >= len(tasks):
+                [(blocked,)] = cursor.fetchall()
+                if sum(task.done() for task in tasks) + blocked >= len(tasks):
                     return
                 assert time.monotonic() < deadline, "neither done nor blocked within 20 s"
                 time.sleep(0.002)
@@ -938,7 +945,8 @@ def one_books_two_classes_with_the_last(m: Meeting) -> list[str]:
 
 
 def booked(m: Meeting, **more: Any) -> str:
-    return m.prepare(lambda s: (s.deposit("anna", 5), s.book("anna", s.slot("room"), **more))[1])
+    booking: str = m.prepare(lambda s: (s.deposit("anna", 5), s.book("anna", s.slot("room"), **more))[1])
+    return booking
 
 
 @meeting

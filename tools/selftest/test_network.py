@@ -22,13 +22,14 @@ import psutil
 import psycopg2
 import pytest
 import requests
+from mitmproxy import http
 
 from acceptance import client, embedded, environment, faults, running_case
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import ROOT, devices
 from acceptance.environment import Target
-from acceptance.errors import SuiteError
+from acceptance.errors import NotProven, SuiteError
 from acceptance.faults import Disturbance, Fault
 from acceptance.model import Operation
 from acceptance.network import Condition, Network
@@ -123,9 +124,9 @@ def start(home: Path) -> Running:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    urls = [f"http://127.0.0.1:{port}" for port in ports]
-    assert wait_until(lambda: process.poll() is not None or answers(urls[0]), PATIENCE)
-    return Running(process, *urls, api, calendar, home)
+    url, calendar_url = (f"http://127.0.0.1:{port}" for port in ports)
+    assert wait_until(lambda: process.poll() is not None or answers(url), PATIENCE)
+    return Running(process, url, calendar_url, api, calendar, home)
 
 
 def stop(running: Running) -> str:
@@ -168,7 +169,9 @@ class Case:
         return self.session.post(f"{url or self.net.url}/rpc/book", data=data, headers=sent, timeout=timeout)
 
     def ledger(self) -> dict[str, Any]:
-        return self.session.get(f"{self.net.url}/acceptance/network/{self.trace}", timeout=PATIENCE).json()
+        answer = self.session.get(f"{self.net.url}/acceptance/network/{self.trace}", timeout=PATIENCE)
+        found: dict[str, Any] = answer.json()
+        return found
 
     def fired(self) -> list[int]:
         return [one["fired"] for one in self.ledger()["planned"]]
@@ -324,7 +327,7 @@ def test_the_oldest_trace_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(proxy, "MOST_TRACES", 3)
     network = proxy.Network({1: "api"})
     for name in "abcad":  # a is touched again, so b is the oldest
-        network.control(proxy.http.Request.make("PUT", f"http://x/acceptance/network/{name}", "[]"))
+        network.control(http.Request.make("PUT", f"http://x/acceptance/network/{name}", "[]"))
     assert list(network.traces) == ["c", "a", "d"]
 
 
@@ -599,9 +602,9 @@ def test_a_case_whose_fault_did_not_fire_fails(begun: running_case.RunningCase) 
 
 def test_a_target_without_a_proxy_proves_nothing_about_the_network(begun: running_case.RunningCase) -> None:
     begun.network.url = ""
-    with pytest.raises(running_case.NotProven, match="not proven"):
+    with pytest.raises(NotProven, match="not proven"):
         begun.disturb(Disturbance(Fault.ANSWER_LOST))
-    with pytest.raises(running_case.NotProven, match="not proven"):
+    with pytest.raises(NotProven, match="not proven"):
         begun.set_condition(Condition.PACKET_LOSS)
     begun.set_condition(Condition.NORMAL)
     begun.end()

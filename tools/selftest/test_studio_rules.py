@@ -58,7 +58,7 @@ class Town:
             yield connection
             connection.commit()
 
-    def sql(self, text: str, *values: Any) -> list[tuple]:
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.own.cursor() as cursor:
             cursor.execute(text, values)
             return cursor.fetchall() if cursor.description else []
@@ -74,7 +74,8 @@ class Town:
             capacity,
             active,
         )
-        return row[0]
+        slot_id: str = row[0]
+        return slot_id
 
     def deposit(self, who: str, classes: int, *, expires: str | None = "30 days", active: bool = True) -> str:
         (row,) = self.sql(
@@ -86,10 +87,13 @@ class Town:
             expires,
             active,
         )
-        return row[0]
+        deposit_id: str = row[0]
+        return deposit_id
 
     def left(self, deposit_id: str) -> int:
-        return self.sql("select deposit_remaining from pilates_deposits where id = %s", deposit_id)[0][0]
+        [(left,)] = self.sql("select deposit_remaining from pilates_deposits where id = %s", deposit_id)
+        count: int = left
+        return count
 
     def call(self, who: str | None, what: str, *values: Any, key: str | None = None, zone: str = "UTC") -> Any:
         """Call a function as PostgREST does; returns its row, or what the refusal says."""
@@ -107,6 +111,7 @@ class Town:
                 connection.commit()
             except psycopg2.Error as error:
                 return f"{error.pgcode} {error.diag.message_primary}"
+        assert row is not None
         return row[0] if len(row) == 1 else row
 
     def book(self, who: str, slot_id: str, *, by: str | None = None, **more: Any) -> Any:
@@ -407,7 +412,8 @@ def test_who_sees_what(town: Town, who: str | None) -> None:
             )
             try:
                 cursor.execute(query)
-                seen.append(cursor.fetchone()[0])
+                [(count,)] = cursor.fetchall()
+                seen.append(count)
             except psycopg2.errors.InsufficientPrivilege:
                 seen.append(None)
                 connection.rollback()
@@ -479,7 +485,8 @@ def test_a_type_of_the_callers_own_runs_no_code_with_the_owners_rights(town: Tow
         for name in ("uuid", "jsonb", "text"):
             cursor.execute(f"create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.spy(true))")
         cursor.execute(FUNCTIONS["book"], (town.people["anna"], room))
-        assert cursor.fetchone()[1] == 0
+        [row] = cursor.fetchall()
+        assert row[1] == 0
         connection.rollback()
 
 

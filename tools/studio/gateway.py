@@ -125,6 +125,8 @@ async def run(
         try:
             await connection.execute(opening(request, claims, gateway.schema, zone, gateway.extra_search_path))
             row = await connection.fetchrow(statement.sql, *statement.parameters)
+            if row is None:
+                raise LookupError("a statement without a row; each is an aggregate, which has one.")
             if expect == "object" and row["count"] != 1:
                 raise _not_one_row(row["count"])
             await connection.execute("commit")
@@ -134,7 +136,7 @@ async def run(
         return row
 
 
-async def _roll_back(connection: asyncpg.Connection) -> None:
+async def _roll_back(connection: schema_cache.Connection) -> None:
     """Undo what a request did. A connection that is lost, or just dying, has nothing to undo and is not used again."""
     try:
         await connection.execute("rollback")

@@ -44,14 +44,15 @@ def serve(control: socket.socket, studio: Kept, grace: float) -> None:
         selector.register(control, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select(TICK_SECONDS):
-                if key.fileobj is control:
+                held = key.fileobj
+                if held is control:
                     lease, _ = control.accept()
                     selector.register(lease, selectors.EVENT_READ)
                     waiting.add(lease)
-                elif not _held(key.fileobj):
-                    selector.unregister(key.fileobj)
-                    waiting.discard(key.fileobj)
-                    key.fileobj.close()
+                elif isinstance(held, socket.socket) and not _held(held):
+                    selector.unregister(held)
+                    waiting.discard(held)
+                    held.close()
             studio.revive()
             if waiting and studio.answers():
                 while waiting:

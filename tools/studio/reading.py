@@ -116,10 +116,11 @@ async def table_statement(
     if request.method != "POST":
         raise RequestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
     rows = parsed if isinstance(parsed, list) else [parsed]
-    if not rows or not all(isinstance(row, dict) for row in rows):
+    objects = [row for row in rows if isinstance(row, dict)]
+    if not rows or len(objects) < len(rows):
         raise RequestError(400, "PGRST102", "Empty or invalid json")
-    columns = list(rows[0])
-    if any(set(row) != set(columns) for row in rows) and "columns" not in dict(query):
+    columns = list(objects[0])
+    if any(set(row) != set(columns) for row in objects) and "columns" not in dict(query):
         raise RequestError(400, "PGRST102", "All object keys must match")
     text = text if isinstance(parsed, list) else f"[{text}]"
     resolution = preferences.values.get("resolution", "")

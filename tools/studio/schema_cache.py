@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection = asyncpg.Connection | PoolConnectionProxy
 
 TABLES = """
 select c.relname::text as name,
@@ -70,7 +73,7 @@ class SchemaCache:
     functions: dict[str, list[Function]]
 
 
-async def load(connection: asyncpg.Connection, schema: str) -> SchemaCache:
+async def load(connection: Connection, schema: str) -> SchemaCache:
     """Read the schema cache of one schema."""
     tables = {}
     for row in await connection.fetch(TABLES, schema):

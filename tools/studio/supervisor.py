@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ROOT / "libraries"
@@ -141,10 +141,10 @@ class Studio:
             "server_log": str(self.cluster.log),
             "postgres_version": self.postgres_version,
             "calendar_url": self._calendar_url(self.calendar_listener) if self.calendar else "",
-            "gateway_pid": self.gateway.pid,
+            "gateway_pid": self.gateway.pid if self.gateway else 0,
             "calendar_pid": self.calendar.pid if self.calendar else 0,
             "worker_pid": self.worker.pid if self.worker else 0,
-            "postgres_pid": self.cluster.process.pid,
+            "postgres_pid": self.cluster.process.pid if self.cluster.process else 0,
         }
         return json.dumps(where).encode() + b"\n"
 
@@ -161,7 +161,7 @@ class Studio:
     def _postgres_answers(self) -> bool:
         try:
             with closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
-                self.postgres_version = connection.info.parameter_status("server_version")
+                self.postgres_version = connection.info.parameter_status("server_version") or ""
         except psycopg2.OperationalError:
             return False
         return True
@@ -290,7 +290,7 @@ def _answers(address: tuple[str, int], path: str, status: http.HTTPStatus = http
         return False
 
 
-def _ended(process: subprocess.Popen[bytes] | None) -> bool:
+def _ended(process: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
     return process is not None and process.poll() is not None
 
 

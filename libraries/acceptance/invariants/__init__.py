@@ -49,7 +49,7 @@ def described() -> dict[str, dict[str, str]]:
         SuiteError: when a check has no entry or an entry lacks a key.
     """
     path = DATA / "invariants.yaml"
-    entries = read_yaml(path)
+    entries: dict[str, dict[str, str]] = read_yaml(path)
     for name in CHECKS:
         for key in ("name", "severity", "meaning", "causes", "fix"):
             if key not in entries.get(name, {}):

@@ -38,9 +38,9 @@ def changes_are_audited(facts: Facts) -> Iterator[str]:
             yield f"the deposit {deposit_id} changed by {change:+d}, its audit entries add up to {told:+d}."
     if Operation.EXPIRE in {done.call.operation for done in facts.step if done.reply.outcome is Outcome.ACCEPTED}:
         for deposit_id in sorted(switched & held.keys()):
-            told = [e for e in entries if (e["operation"], e["deposit_id"]) == (Operation.EXPIRE, deposit_id)]
-            if len(told) != 1:
-                yield f"the deposit {deposit_id} was switched off, and {len(told)} audit entries of this trace say so."
+            ended = [e for e in entries if (e["operation"], e["deposit_id"]) == (Operation.EXPIRE, deposit_id)]
+            if len(ended) != 1:
+                yield f"the deposit {deposit_id} was switched off, and {len(ended)} audit entries of this trace say so."
     callers = {done.caller.user_id for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
     asked = {done.call.operation for done in facts.step if done.reply.outcome is not Outcome.REFUSED}
     ours = {row["user_id"] for row in facts.after.users}
@@ -64,12 +64,13 @@ def _undone(facts: Facts, entries: list[dict[str, Any]], booking_id: str) -> boo
     told = [entry for entry in entries if entry["booking_id"] == booking_id]
     if row is None or was is None or len(told) < 2:
         return False
-    stands = was["status"] == Status.CONFIRMED
+    stands: bool = was["status"] == Status.CONFIRMED
     for entry in told:
         if (entry["before"].get("booking_status") == Status.CONFIRMED) != stands:
             return False
         stands = entry["after"].get("booking_status") == Status.CONFIRMED
-    return stands == (row["status"] == Status.CONFIRMED)
+    confirmed: bool = row["status"] == Status.CONFIRMED
+    return stands == confirmed
 
 
 def _held(deposits: dict[str, dict[str, Any]], deposit_id: str) -> int:
