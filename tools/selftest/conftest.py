@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded
@@ -16,7 +17,7 @@ SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
-OF_ONE_STUDIO = {"access", "calendar", "cli", "clients", "crash", "draws", "instruments", "load"}
+OF_ONE_STUDIO = {"access", "calendar", "cli", "clients", "crash", "disturbed_cases", "draws", "instruments", "load"}
 
 
 def topic_of(path: Path) -> str:
@@ -45,3 +46,10 @@ def db(studio: embedded.Studio) -> Iterator[Connection]:
     connection.autocommit = True
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
