@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -49,7 +50,7 @@ def pooler(folder: Path, studio: embedded.Studio, mode: str) -> Iterator[str]:
             f"[databases]\nstudio = {server}\n[pgbouncer]\n" + "".join(f"{k} = {v}\n" for k, v in settings.items())
         )
         # PgBouncer does not run as root; nobody's are a user and a group that every system has.
-        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        as_nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         let_in(folder)
         process = subprocess.Popen(
             [program, str(folder / "pgbouncer.ini")],

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import psycopg2
 import pytest
@@ -17,7 +18,7 @@ from tools import cleanup
 from tools.selftest.instruments.place import Place
 
 
-def catalogue(place: Place) -> list[tuple]:
+def catalogue(place: Place) -> list[tuple[Any, ...]]:
     return place.sql(
         "select 'schema', nspname::text, '' from pg_namespace union all"
         " select 'trigger', tgname::text, tgrelid::regclass::text from pg_trigger where not tgisinternal union all"

@@ -165,7 +165,8 @@ class Story:
             self.cursor.execute(FUNCTIONS[what], values)
             row = self.cursor.fetchone()
             made = row[0] if len(row) == 2 else None
-            self.names.setdefault(made, f"made by {len(self.told)}")
+            if made is not None:
+                self.names.setdefault(made, f"made by {len(self.told)}")
             answer = str(row)
         except psycopg2.Error as error:
             self.cursor.execute("rollback to before")

@@ -100,7 +100,7 @@ def start(home: Path) -> Running:
     )
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     assert wait_until(lambda: process.poll() is not None or answers(urls[0]), PATIENCE)
-    return Running(process, *urls, api, calendar, home)
+    return Running(process, urls[0], urls[1], api, calendar, home)
 
 
 def stop(running: Running) -> str:
