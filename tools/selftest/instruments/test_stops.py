@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from concurrent.futures import Future
 from contextlib import closing
@@ -17,6 +16,7 @@ from acceptance.errors import SuiteError
 from acceptance.instruments import Stop
 from acceptance.schedule import END, Move
 from tools.selftest.instruments.place import LOST, Place, single
+from tools.studio.processes import wait_until
 
 
 def test_gates_of_another_database_are_not_ours(place: Place, studio: Studio) -> None:
@@ -26,10 +26,8 @@ def test_gates_of_another_database_are_not_ours(place: Place, studio: Studio) ->
         holder.cursor().execute(gate)
         waits = place.pool.submit(waiter.cursor().execute, gate)
         try:
-            until = time.monotonic() + 20
-            while not place.sql("select 1 from pg_locks where not granted and pid = %s", waiter.info.backend_pid):
-                assert time.monotonic() < until
-                time.sleep(0.002)
+            blocked = "select 1 from pg_locks where not granted and pid = %s"
+            assert wait_until(lambda: bool(place.sql(blocked, waiter.info.backend_pid)), 20)
             assert instruments.waiting(place.own) == []
         finally:
             holder.rollback()
