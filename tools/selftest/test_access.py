@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import access, environment, trespass
-from acceptance.bench import Bench, open_database
 from acceptance.embedded import Studio
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
 from acceptance.model import Operation
 from acceptance.running_case import RunningCase
+from tools.selftest.benches import bench_on
 
 TABLES = list(access.read().tables)
 
@@ -24,15 +23,12 @@ TABLES = list(access.read().tables)
 @pytest.fixture(scope="module")
 def case(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCase]:
     target = Target(environment.load("embedded"), studio.api_url, studio.database_url, studio.jwt_secret)
-    connection = open_database(target)
-    bench = Bench(target, connection, requests.Session(), tmp_path_factory.mktemp("access"))
-    case = RunningCase(bench, "T-ACCESS", 1, "0c0ffee0-0000-4000-8000-000000000001")
-    case.add_member("member", 5)
-    case.add_slot("class", "tomorrow at 10:00", 4)
-    yield case
-    case.end()
-    bench.close()
-    connection.close()
+    with bench_on(target, tmp_path_factory.mktemp("access")) as bench:
+        case = RunningCase(bench, "T-ACCESS", 1, "0c0ffee0-0000-4000-8000-000000000001")
+        case.add_member("member", 5)
+        case.add_slot("class", "tomorrow at 10:00", 4)
+        yield case
+        case.end()
 
 
 def done(case: RunningCase, table: str, caller: str) -> dict[str, bool]:

@@ -16,14 +16,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-import requests
 from postgrest import APIError, APIResponse, CountMethod, ReturnMethod, SyncPostgrestClient
 
 from acceptance import environment
-from acceptance.bench import Bench, open_database
 from acceptance.embedded import Studio
 from acceptance.environment import Target
 from acceptance.running_case import RunningCase
+from tools.selftest.benches import bench_on
 
 SLOTS, DEPOSITS = "pilates_schedule_slots", "pilates_deposits"
 BROWSER = Path(__file__).parent / "clients"
@@ -58,36 +57,33 @@ class World:
 @pytest.fixture(scope="module")
 def world(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     target = Target(environment.load("embedded"), studio.api_url, studio.database_url, studio.jwt_secret)
-    connection = open_database(target)
-    bench = Bench(target, connection, requests.Session(), tmp_path_factory.mktemp("clients"))
-    case = RunningCase(bench, "T-CLIENTS", 1, "0c0ffee0-0000-4000-8000-000000000002")
-    case.add_member("member", 5)
-    for places, hour in ((2, 10), (3, 11), (4, 12)):
-        case.add_slot(f"class {places}", f"in 9 days at {hour}:00", places)
-    member, stranger = case.caller("member"), case.caller("stranger")
-    case.insert()
+    with bench_on(target, tmp_path_factory.mktemp("clients")) as bench:
+        case = RunningCase(bench, "T-CLIENTS", 1, "0c0ffee0-0000-4000-8000-000000000002")
+        case.add_member("member", 5)
+        for places, hour in ((2, 10), (3, 11), (4, 12)):
+            case.add_slot(f"class {places}", f"in 9 days at {hour}:00", places)
+        member, stranger = case.caller("member"), case.caller("stranger")
+        case.insert()
 
-    def signed(claims: dict[str, Any], secret: str = studio.jwt_secret) -> str:
-        return jwt.encode({"exp": int(time.time()) + 600, **claims}, secret, algorithm="HS256")
+        def signed(claims: dict[str, Any], secret: str = studio.jwt_secret) -> str:
+            return jwt.encode({"exp": int(time.time()) + 600, **claims}, secret, algorithm="HS256")
 
-    claims = {"role": "authenticated", "sub": member.user_id}
-    tokens = {
-        "anon": signed({"role": "anon"}),
-        "service": signed({"role": "service_role"}),
-        "member": member.token or "",
-        "stranger": stranger.token or "",
-        "expired": signed({**claims, "exp": int(time.time()) - 3600}),
-        "forged": signed(claims, "x" * 40),
-    }
-    slots = [case.slot(f"class {places}") for places in (2, 3, 4)]
-    ids = {"member": member.user_id, "slots": slots, "free": [case.new_id(), case.new_id()]}
-    with httpx.Client(timeout=SECONDS) as http:
-        yield World(studio.api_url, tokens, ids, http)
-    with connection.cursor() as cursor:
-        cursor.execute(f"delete from public.{SLOTS} where id = any(%s::uuid[])", (ids["free"],))
-    case.end()
-    bench.close()
-    connection.close()
+        claims = {"role": "authenticated", "sub": member.user_id}
+        tokens = {
+            "anon": signed({"role": "anon"}),
+            "service": signed({"role": "service_role"}),
+            "member": member.token or "",
+            "stranger": stranger.token or "",
+            "expired": signed({**claims, "exp": int(time.time()) - 3600}),
+            "forged": signed(claims, "x" * 40),
+        }
+        slots = [case.slot(f"class {places}") for places in (2, 3, 4)]
+        ids = {"member": member.user_id, "slots": slots, "free": [case.new_id(), case.new_id()]}
+        with httpx.Client(timeout=SECONDS) as http:
+            yield World(studio.api_url, tokens, ids, http)
+        with bench.connection.cursor() as cursor:
+            cursor.execute(f"delete from public.{SLOTS} where id = any(%s::uuid[])", (ids["free"],))
+        case.end()
 
 
 def places(answer: Any) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from acceptance.datafiles import DATA
 from tools.draws import job, program
 from tools.generator import matrix, write_suites
 from tools.report import proof
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 PLAN = matrix.load()
 CASE = orjson.loads((DATA / "case.schema.json").read_bytes())
@@ -77,11 +76,6 @@ def test_exit_codes(verdicts: str, code: int) -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clone(tmp_path_factory.mktemp("random lane") / "clone")
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=180, check=False)
 
 
 def folder_of(done: subprocess.CompletedProcess[str]) -> Path:

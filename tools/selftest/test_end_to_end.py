@@ -16,7 +16,7 @@ from robot.result import Keyword
 from robot.result import TestCase as ResultTest
 
 from tools.run.cases import id_of
-from tools.selftest.clone import interruptible, make_clone
+from tools.selftest.clone import interruptible, make_clone, pilates
 
 CASES = 40
 SECONDS = 240
@@ -31,10 +31,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "tools/pilates.py", *arguments]
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def outcome_of(run: Path) -> list[ResultTest]:

@@ -18,14 +18,9 @@ from acceptance.model import Operation
 from tools.report import analysis, logs
 from tools.report.results import Case, Results, read
 from tools.run.reruns import Kind, classify
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 SECONDS = 120
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 @pytest.fixture(scope="module")

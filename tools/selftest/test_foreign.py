@@ -22,7 +22,7 @@ from acceptance.errors import SuiteError
 from acceptance.functions import Function
 from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
 from acceptance.policies import Choice, Policy, outcomes
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
@@ -57,11 +57,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (clone / "data" / "environments.yaml").open("a") as environments:
         environments.write("\n" + (FOREIGN / "strange" / "environment.yaml").read_text())
     return clone
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def outcomes_of(run: Path) -> dict[str, tuple[str, str]]:

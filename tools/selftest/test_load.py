@@ -26,6 +26,7 @@ from tools import cli
 from tools.load import checking, job
 from tools.run import folder
 from tools.selftest.clone import interruptible, make_clone
+from tools.selftest.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("load", "--users", "10", "--time", "5s", "--spawn-rate", "10", "--think", "0.2")
@@ -59,11 +60,6 @@ def place() -> Path:
 def record() -> dict[str, Any]:
     found: dict[str, Any] = json.loads((place() / "load.json").read_bytes())
     return found
-
-
-def free_port() -> str:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return str(listener.getsockname()[1])
 
 
 def assert_nothing_is_left(db: Connection) -> None:
@@ -135,7 +131,7 @@ def test_broken_studio_is_found_out(call: Call, mutant: str, words: list[str]) -
 
 
 def test_worker_of_another_machine_sends_its_answers(call: Call, db: Connection) -> None:
-    port = free_port()
+    port = str(free_ports(1)[0])
     command = [sys.executable, "tools/pilates.py", "load", "--worker", "--master-port", port]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as worker:
         try:

@@ -28,7 +28,7 @@ from tools.report import facts, logs, merge, proof, results
 from tools.run import cases, folder, machine, pabot, reruns, shards
 from tools.run.progress import Watch
 from tools.run.shards import Shard
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 SECONDS = 120
 BROKEN = "tools/mutants/cancel-on-ios-keeps-class.sql"
@@ -112,11 +112,6 @@ def test_draws_are_shared_out(count: int, parts: int) -> None:
 
 
 # --- joined shards are one run ---------------------------------------------------------------------------------------
-
-
-def pilates(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 @pytest.fixture(scope="module")
