@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from acceptance import invariants
+from acceptance.access import ASKED
 from acceptance.faults import Fault
 from tools.report.results import Case, Results
 
@@ -247,6 +248,11 @@ def _symptoms(where: Path, case: Case) -> list[Symptom]:
         if some and not met & {call["operation"] for call in step}:
             found.append(replace(_broken(case, told, number, some), hypothesis=None))
             met |= found[-1].operations
+    # Each kind of caller that is let through is a defect of its own: another check may be missing.
+    for breach in breaches:
+        words = _plain(breach["sentence"])
+        if _asked_without_right(breach) and words not in {one.detail for one in found}:
+            found.append(_broken(case, told, breach["step"], [breach]))
     return found
 
 
@@ -267,13 +273,14 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
     steps = told["steps"]
     first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
     step = steps[number - 1] if 0 < number <= len(steps) else []
-    seen = {"I8": LOOKS, "I16": WRITES}.get(first["invariant"])
+    asked = _asked_without_right(first)
+    seen = asked or {"I8": LOOKS, "I16": WRITES}.get(first["invariant"])
     return Symptom(
         case,
         first["invariant"],
         min(breach["severity"] for breach in breaches),
         frozenset({seen}) if seen else frozenset(call["operation"] for call in step),
-        Kind.ALONE if seen else _kind(told, step, number),
+        Kind.OUTSIDER if asked else Kind.ALONE if seen else _kind(told, step, number),
         {breach["invariant"]: breach["sentence"] for breach in breaches},
         first["sentence"],
         _plain(first["sentence"]) if seen else "",
@@ -281,6 +288,12 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
         len(step) < 2 or bool(told["orders"].get(str(number))),
         told["hypothesis"],
     )
+
+
+def _asked_without_right(breach: dict[str, Any]) -> str | None:
+    """Name the operation that somebody was granted who must not have it; None where tables were written or read."""
+    found = (name for name, words in ASKED.items() if f" must not {words}, " in breach["sentence"])
+    return next(found, None) if breach["invariant"] == "I16" else None
 
 
 def _plain(sentence: str) -> str:
