@@ -169,3 +169,22 @@ def test_expectations_and_cases_that_were_never_judged(tmp_path: Path) -> None:
     assert (one.invariant, one.explains, one.fix) == (EXPECTATION, "", "")
     assert (other.invariant, len(other.cases), other.title) == (UNJUDGED, 2, "Cases that could not be judged")
     assert not found(tmp_path)
+
+
+def test_each_kind_of_caller_who_is_let_through_is_a_finding_of_the_operation(tmp_path: Path) -> None:
+    stranger, unknown = (f"{who} must not book the class, and could." for who in ("stranger", "unknown"))
+    steps = [[call("book", actor="unknown")], [call("book", actor="stranger")]]
+    one, other = found(
+        tmp_path,
+        failed(tmp_path, "T-RULE-101", steps, [broke("I16", 1, unknown), broke("I16", 2, stranger)]),
+        failed(tmp_path, "T-000001", [[call("book", actor="stranger")]], [broke("I16", 1, stranger)]),
+    )
+    assert [len(one.cases), len(other.cases)] == [2, 1]
+    assert one.title == "Booking, asked for by somebody who may not"
+    assert one.first.sentence == stranger
+
+
+def test_what_is_written_around_the_operations_is_not_the_operations_doing(tmp_path: Path) -> None:
+    sentence = "stranger must not update deposits, and could."
+    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-113", [], [broke("I16", 0, sentence)]))
+    assert one.title == f"Around the studio's operations: {sentence.rstrip('.')}"

@@ -99,7 +99,7 @@ def left_in(connection: Connection, table: str) -> int:
 
 
 def robot(
-    folder: Path, suite: Path | str, *options: str, at: Path = ROOT, **variables: str
+    folder: Path, suite: Path | str, *options: str, at: Path = ROOT, variables: dict[str, str]
 ) -> dict[str, tuple[str, str]]:
     """Run a suite with plain Robot Framework, and say what came of each test."""
     command = [sys.executable, "-m", "robot", "--outputdir", str(folder), "--log", "NONE", "--report", "NONE", *options]
@@ -118,6 +118,11 @@ def of_schema(schema: str, overlay: str = "") -> dict[str, str]:
     return {**given, "OVERLAY": str(FOREIGN / schema / f"{overlay}.sql")} if overlay else given
 
 
+def rights(folder: Path, test: str, variables: dict[str, str]) -> tuple[str, str]:
+    """Run one test of the lane of rights."""
+    return robot(folder, "suites/rules/rights.robot", "--test", f"{test}*", variables=variables)[test]
+
+
 def scenario(folder: Path, name: str, *lines: str) -> Path:
     """Write a suite of one scenario about a member with five classes left."""
     path = folder / "scenario.robot"
@@ -132,7 +137,7 @@ def scenario(folder: Path, name: str, *lines: str) -> Path:
 @pytest.mark.parametrize(("defect", "where", "invariant"), [(name, *found) for name, found in DEFECTS.items()])
 def test_a_defect_is_found(tmp_path: Path, defect: str, where: str, invariant: str) -> None:
     schema, name = defect.split("/")
-    found = robot(tmp_path, f"suites/{where}.robot", "--exitonfailure", **of_schema(schema, f"defects/{name}"))
+    found = robot(tmp_path, f"suites/{where}.robot", "--exitonfailure", variables=of_schema(schema, f"defects/{name}"))
     failed = [message for status, message in found.values() if status == "FAIL"]
     assert failed, found
     assert f"P0 {invariant} " in failed[0]
@@ -147,18 +152,20 @@ def test_which_refusal_a_stranger_hears_is_the_systems_own_affair(tmp_path: Path
         "Then the studio refuses because the caller is not allowed to",
         "And nothing has changed",
     )
-    found = robot(tmp_path, suite, **of_schema("supabase", "variants/places-before-permission"))
+    found = robot(tmp_path, suite, variables=of_schema("supabase", "variants/places-before-permission"))
     assert found == {"T-OWN-001": ("PASS", "")}
 
 
 def test_whoever_is_let_through_is_named_and_nothing_else_is_blamed(tmp_path: Path) -> None:
     variables = of_schema("supabase", "defects/books-for-anybody")
     lines = ("When another member books the class for the member", "Then the studio refuses because the class is full")
-    status, message = robot(tmp_path, scenario(tmp_path, "A stranger", *lines), **variables)["T-OWN-001"]
+    status, message = robot(tmp_path, scenario(tmp_path, "A stranger", *lines), variables=variables)["T-OWN-001"]
     assert status == "FAIL"
     assert message.startswith("P0 I16 who may does, and nobody else: stranger must not book the class, and could.")
     assert "I13" not in message
-    _, message = robot(tmp_path, "suites/rules/rights.robot", "--test", "T-RULE-101*", **variables)["T-RULE-101"]
+    _, message = robot(tmp_path, "suites/rules/rights.robot", "--test", "T-RULE-101*", variables=variables)[
+        "T-RULE-101"
+    ]
     for who in ("unknown", "stranger", "pretender"):
         assert f"{who} must not book the class, and could." in message
     assert "I13" not in message
@@ -166,7 +173,9 @@ def test_whoever_is_let_through_is_named_and_nothing_else_is_blamed(tmp_path: Pa
 
 def test_a_foreign_key_is_no_missing_right(tmp_path: Path) -> None:
     variables = of_schema("supabase", "variants/memberships-hold-profiles")
-    status, message = robot(tmp_path, "suites/rules/rights.robot", "--test", "T-RULE-111*", **variables)["T-RULE-111"]
+    status, message = robot(tmp_path, "suites/rules/rights.robot", "--test", "T-RULE-111*", variables=variables)[
+        "T-RULE-111"
+    ]
     assert status == "PASS", message
     assert "service may delete profiles" in message
 
@@ -200,7 +209,7 @@ def test_a_rule_of_its_own_is_no_reason_to_stop(
     try:
         suite = scenario(tmp_path, "Two cancellations", *CANCEL_TWICE)
         suite.write_text(suite.read_text().replace(str(ROOT), str(clone)))
-        found = robot(tmp_path, suite, at=clone, ENV="chosen")["T-OWN-001"]
+        found = robot(tmp_path, suite, at=clone, variables={"ENV": "chosen"})["T-OWN-001"]
     finally:
         path.write_text(right)
     assert (found[0], found[1].splitlines()[0]) == (status, words)
@@ -213,7 +222,8 @@ def test_where_a_scenario_has_left_its_path_nothing_is_proven(tmp_path: Path) ->
         "Then the studio accepts it",
         "And 5 classes are left",
     )
-    status, message = robot(tmp_path, scenario(tmp_path, "Off the path", *lines), **of_schema("supabase"))["T-OWN-001"]
+    suite = scenario(tmp_path, "Off the path", *lines)
+    status, message = robot(tmp_path, suite, variables=of_schema("supabase"))["T-OWN-001"]
     assert status == "SKIP"
     assert "the target's rules are its own (cancel_again: refused); see `policies`" in message
 
