@@ -202,7 +202,7 @@ class BookingKeywords:
         case = current.case()
         case.next_key = case.done().key
         if not case.bench.contract.idempotent:
-            case.doubt("it keeps no idempotency keys, so it knows no key again")
+            case.doubt("the target keeps no idempotency keys, so it knows no key again")
 
     @keyword
     def send_it_twice_at_once(self) -> None:

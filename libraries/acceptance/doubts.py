@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from acceptance.errors import NotProven
 
-NEW_REQUEST = "it keeps no idempotency keys, so a request that is sent again is a new one"
+NEW_REQUEST = "the target keeps no idempotency keys, so a request that is sent again is a new one"
 
 
 class About(StrEnum):

@@ -157,7 +157,10 @@ class Finding:
         if self.operations == [WRITES]:
             return f"{DOING[WRITES]}: {self.first.sentence.rstrip('.')}"
         doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
-        return f"{doing[0].upper()}{doing[1:]}, {CONDITIONS[self.kind]}"
+        doing = f"{doing[0].upper()}{doing[1:]}"
+        if self.invariant == "I16":  # who it was is what tells it from others
+            return f"{doing}: {self.first.sentence.rstrip('.')}"
+        return f"{doing}, {CONDITIONS[self.kind]}"
 
     @property
     def explains(self) -> str:

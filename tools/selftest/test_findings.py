@@ -180,8 +180,8 @@ def test_each_kind_of_caller_who_is_let_through_is_a_finding_of_the_operation(tm
         failed(tmp_path, "T-000001", [[call("book", actor="stranger")]], [broke("I16", 1, stranger)]),
     )
     assert [len(one.cases), len(other.cases)] == [2, 1]
-    assert one.title == "Booking, asked for by somebody who may not"
-    assert one.first.sentence == stranger
+    assert one.title == "Booking: stranger must not book the class, and could"
+    assert (one.kind, other.kind) == (Kind.OUTSIDER, Kind.OUTSIDER)
 
 
 def test_what_is_written_around_the_operations_is_not_the_operations_doing(tmp_path: Path) -> None:
