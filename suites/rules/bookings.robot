@@ -255,3 +255,19 @@ T-RULE-319 A class is booked until it begins
     Then the studio accepts it
     And 5 classes are left
     And no class is lost or given away
+
+T-RULE-320 A class gets fewer places than it has bookings
+    [Documentation]    Protects from: members who are put out of a class that they paid for.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And 2 other members with 1 class each
+    And the member has booked the class
+    When the other member books the class
+    Then the studio accepts it
+    When the studio lowers the class to 1 place
+    And the second other member books the class
+    Then the studio refuses because the class is full
+    And nothing has changed
+    And the class has 2 places taken
+    And 4 classes are left
+    And no class is lost or given away

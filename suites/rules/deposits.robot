@@ -108,3 +108,13 @@ T-RULE-207 What was just paid for can be booked
     Then the studio accepts it
     And 1 class is left
     And no class is lost or given away
+
+T-RULE-208 A deposit that has expired does not pay
+    [Documentation]    Protects from: classes that are booked on a deposit whose time is over.
+    Given a member with 5 classes left
+    And a class tomorrow at 10:00 with 4 places
+    And the deposit has expired since
+    When the member books the class
+    Then the studio refuses because no classes are left
+    And nothing has changed
+    And no class is lost or given away

@@ -40,6 +40,8 @@ DEFECTS = {
     "supabase/members-make-themselves-staff": ("rules/rights", "I16"),
     "supabase/books-for-anybody": ("rules/rights", "I16"),
     "supabase/begun-in-utc": ("rules/bookings", "I13"),
+    "supabase/expired-deposit-pays": ("rules/deposits", "I13"),
+    "supabase/fewer-places-fewer-bookings": ("rules/bookings", "I2"),
     "counter/charged-though-refused": ("priority/known_bug", "I2"),
     "counter/counter-stale-on-cancel": ("priority/known_bug", "I3"),
     "counter/error-swallowed": ("priority/known_bug", "I2"),
