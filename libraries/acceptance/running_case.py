@@ -16,7 +16,7 @@ from acceptance import calendar, client, failure, invariants, orders, rows, snap
 from acceptance.asking import EXPIRY_LOCK, Asking
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Request
-from acceptance.errors import NotProven
+from acceptance.errors import OF_THIS_CASE, NotProven
 from acceptance.history import Done, log_record, seen, seen_of
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import State
@@ -153,7 +153,7 @@ class RunningCase(Asking):
             if state is not None:
                 asked = " and ".join(dict.fromkeys(str(done.call.operation) for done in alone))
                 answers = "; ".join(done.reply.described() for done in alone)
-                self.doubt = f"the target's rules for {asked} are its own ({answers}); see `policies`"
+                self.doubt = f"the target's rules for {asked} are its own; see `policies`. Here: {answers}"
         return state
 
     def _deliveries(self, done: Done) -> list[orders.Seen]:
@@ -184,7 +184,7 @@ class RunningCase(Asking):
         if holds and not news:
             return
         if self.doubt and not news:
-            raise NotProven(f"not proven: {self.doubt}. Here: {sentence}")
+            raise NotProven(f"not proven: {self.doubt}{'; ' if OF_THIS_CASE in self.doubt else OF_THIS_CASE}{sentence}")
         self._raised = len(self.breaches)
         lines = [str(breach) for breach in news]
         if not holds:
@@ -289,8 +289,8 @@ class RunningCase(Asking):
                 self.look()
                 missing = self.not_exercised()
                 if missing and not self.bench.contract.reference and not self.breaches and not self.complaints:
-                    words = f"the call did not pass there on this target: {', '.join(missing)}"
-                    raise NotProven(f"not proven: planned, but it never took place; {words}.")
+                    words = f"planned, but the call did not pass there on this target{OF_THIS_CASE}{', '.join(missing)}"
+                    raise NotProven(f"not proven: {words}.")
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()

@@ -59,6 +59,7 @@ def run(arguments: Arguments, console: Console) -> int:
             part = f" (shard {arguments.shard} of the run)" if arguments.shard else ""
             told = f"{len(this.planned)} cases{part} on {chosen.name}, {arguments.processes} workers: {this.folder}"
             console.print(told, highlight=False, soft_wrap=True)
+            console.print(f"  {cases.kinds(this.planned)}", highlight=False, soft_wrap=True)
             with in_front.network(target):
                 with Sampler(this.folder, target):
                     _execute(this, console)
