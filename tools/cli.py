@@ -8,10 +8,12 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import click
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from acceptance.errors import SuiteError
 
@@ -25,6 +27,8 @@ MOST_USERS = 20_000
 DEFAULT_COUNT = 1247
 DEFAULT_SEED = 20251024
 OF_SQL = "sql"  # the environment of `run --sql`
+# What may be called after --read-only; whatever is not named here may not, so that a new command is refused at first.
+READING = frozenset({"analyze", "docs", "doctor", "generate", "reconcile", "report", "verify-db"})
 
 
 def examples(*lines: str) -> str:
@@ -64,7 +68,12 @@ Sql = Annotated[
 @app.callback()
 def everywhere(
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Write nothing anywhere: commands that would write refuse.")
+        bool,
+        typer.Option(
+            "--read-only",
+            help="Write to no system under test, and remove nothing: commands that would refuse. Those that are left"
+            " write files of their own at most: " + ", ".join(sorted(READING)) + ".",
+        ),
     ] = False,
     on_production: Annotated[
         str | None,
@@ -446,6 +455,28 @@ def selftest(context: typer.Context) -> None:
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *context.args]
     code = subprocess.call(command, cwd=ROOT)  # noqa: S603 - our own tests
     raise typer.Exit(code if code in (0, 1) else COULD_NOT_RUN)
+
+
+class Guarded(TyperCommand):
+    """A command that keeps the promise of --read-only before it does anything else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, or refuse.
+
+        Raises:
+            SuiteError: when --read-only was said, and it writes.
+        """
+        from acceptance import environment
+
+        if environment.READ_ONLY in os.environ and self.name not in READING:
+            raise SuiteError(
+                f"--read-only was said, and {self.name} writes to a system or removes something: not done."
+            )
+        return super().invoke(ctx)
+
+
+for command in app.registered_commands:
+    command.cls = Guarded
 
 
 def main() -> int:
