@@ -46,7 +46,11 @@ def _told_of_target(chosen: Environment) -> bool:
         print(f"BAD  {error}")
         return False
     with closing(target):
-        verdicts = [_told(partial(check, target)) for check in preflight.checks_of(target)]
+        verdicts = []
+        for check in preflight.checks_of(target):
+            verdicts.append(_told(partial(check, target)))
+            if not verdicts[-1] and target.lease is not None:
+                break  # of a studio of our own what follows is a consequence
         if all(verdicts):
             for line in preflight.found(target) or [f"  {line}" for line in _abilities(target)]:
                 print(f"   {line}")

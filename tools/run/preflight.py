@@ -19,6 +19,7 @@ from acceptance.pooler import check_session
 
 SECONDS = 5
 PATIENCE = 1.0  # seconds, for a run that is just ending
+OF_POSTGREST = re.compile(r"\bPGRST\d+|\b42P01\b")
 API_KEY = re.compile(r"api.?key", re.IGNORECASE)
 
 
@@ -94,6 +95,8 @@ def check_api(target: Target) -> str:
         with open_session(target) as session:
             answer = look(session, target, f"/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
         said = target.without_secrets(answer.text[:200])
+        if answer.status_code >= 400 and target.lease is not None:
+            raise SuiteError(f"the embedded studio's GET /{looked_at} answers {answer.status_code}: {said}.")
         _judge(answer.status_code, said, f"{FILE}: {name}", f"{address}/{looked_at}", where, help_with, target.api_key)
     return f"{address} answers and takes our tokens"
 
@@ -106,7 +109,11 @@ def _judge(status: int, said: str, place: str, address: str, where: str, help_wi
         raise SuiteError(f"{where}: the API does not take our tokens ({status}: {said}); {help_with}.")
     if status >= 400:
         words = f"GET {address} answers {status}: {said}"
-        raise SuiteError(f"{place}.api_url: {words}; is this the PostgREST address?")
+        # Its own codes: it is PostgREST, and does not have the table.
+        help_with = (
+            "is the table in a schema that it shows" if OF_POSTGREST.search(said) else "is this the PostgREST address"
+        )
+        raise SuiteError(f"{place}.api_url: {words}; {help_with}?")
 
 
 def check_people(target: Target) -> str:

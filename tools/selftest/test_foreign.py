@@ -163,6 +163,18 @@ def test_an_error_in_somebodys_sql_names_its_place(tmp_path: Path, sql: str, wor
         embedded.attach(SUPERVISOR, foreign=[path], grace=0)
 
 
+def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "their.sql"
+    path.write_text("create table public.user_profiles (user_id uuid primary key);")
+    for command in ("doctor", "run"):
+        done = pilates(ROOT, command, "--sql", str(path))
+        said = done.stdout + done.stderr
+        assert done.returncode == 2, said
+        assert "the database lacks pilates_schedule_slots, pilates_deposits, pilates_bookings in schema public" in said
+        assert "PostgREST address" not in said
+        assert said.count("BAD") == (command == "doctor")
+
+
 def test_a_dump_goes_in_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "dump.sql"
     path.write_text(
