@@ -17,7 +17,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 PUBLIC = "public."
 # The suite's own schema, and those whose tables nobody's booking system refers to.
-LEFT_OUT = ("pg_catalog", "information_schema", "pg_toast", "acceptance", "storage", "realtime", "vault", "extensions")
+LEFT_OUT = ("pg_catalog", "information_schema", "pg_toast", "acceptance", "storage", "realtime", "vault", "extensions",
+            "cron", "net")  # fmt: skip
 OURS = re.compile(r"user|member|profile|client|slot|class|booking|deposit|caller|actor|owner")
 LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::|\)|,|\s|\])")
 
