@@ -10,7 +10,6 @@ import traceback
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import click
 import typer
 from rich.console import Console
 from typer.core import TyperCommand
@@ -460,7 +459,7 @@ def selftest(context: typer.Context) -> None:
 class Guarded(TyperCommand):
     """A command that keeps the promise of --read-only before it does anything else."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: typer.Context) -> Any:
         """Run it, or refuse.
 
         Raises:

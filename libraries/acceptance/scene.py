@@ -171,9 +171,8 @@ class Scene:
             member = self._add_person(name, "user", full_name, PLAIN_DEVICE, "UTC", acts=False)
             user_id, deposit_id, booking_id = member.user_id or "", self.new_id(), self.new_id()
             self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
-            row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
             status = self.bench.contract.status(Status.CONFIRMED)
-            self.made.append(("pilates_bookings", {**row, "status": status}))
+            self.made.append(rows.booking(booking_id, user_id, slot_id, deposit_id, status))
             taken = Booking(booking_id, user_id, slot_id, deposit_id)
             self.state = replace(self.state, bookings=(*self.state.bookings, taken))
 
@@ -289,20 +288,13 @@ class Scene:
         position: int,
     ) -> None:
         now = self.now
-        row = {
-            "id": deposit_id,
-            "user_id": user_id,
-            "deposit_remaining": remaining,
-            "classes_credited": credited,
-            "is_active": active,
-            "credited_at": now - timedelta(days=60) + timedelta(seconds=position),
-            "expires_at": expires,
-        }
+        begins = now - timedelta(days=60) + timedelta(seconds=position)
         if not active:
             self._need_column("pilates_deposits", "is_active", "no deposit can be switched off")
         if expires is not None and expires - now < timedelta(days=2):
             self._need_column("pilates_deposits", "expires_at", "no deposit can end at a moment")
-        self.made.append(("pilates_deposits", row))
+        row = rows.deposit(deposit_id, user_id, credited, remaining, begins=begins, ends=expires, active=active)
+        self.made.append(row)
         self.credited[deposit_id] = credited
         expired = expires is not None and expires <= now
         deposit = Deposit(deposit_id, user_id, remaining, active, expired, position)

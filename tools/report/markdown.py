@@ -124,8 +124,8 @@ def _coverage(facts: Facts) -> Iterator[str]:
         yield ""
         yield "Not proven, by reason:"
         yield ""
-        rows = ((one.count, one.cause.replace("|", "\\|"), one.unlocked_by or "-") for one in reasons)
-        yield from _table(("Cases", "Why", "Unlocked by"), rows)
+        why = [(one.count, one.cause.replace("|", "\\|"), one.unlocked_by or "-") for one in reasons]
+        yield from _table(("Cases", "Why", "Unlocked by"), tuple(why))
     choices = facts.results.choices()
     if choices:
         yield ""

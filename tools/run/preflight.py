@@ -11,8 +11,10 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import contract, environment, people, rows
+from acceptance import contract, environment, people, rows, trial
+from acceptance.catalogue import Catalogue, full_name
 from acceptance.client import look, open_session, token
+from acceptance.contract import Contract
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
 from acceptance.pooler import check_session
@@ -130,12 +132,37 @@ def check_people(target: Target) -> str:
     return f"the users given are {', '.join(given.all)}; cases that need more people are not proven"
 
 
+def understood(connection: Connection, chosen: Environment) -> tuple[Catalogue, Contract]:
+    """Read what a target's tables look like, and how it says what the contract says."""
+    catalogue = rows.read_catalogue(connection)
+    catalogue.values = {full_name(table): said for table, said in chosen.wording.values.items()}
+    catalogue.parents = chosen.wording.parents
+    return catalogue, contract.look(connection, chosen, catalogue)
+
+
+def check_rows(target: Target) -> str:
+    """Try, in a transaction that is rolled back, whether the rows of a case can be made; say whether it was tried."""
+    chosen = target.environment
+    try:
+        environment.check_writable(chosen)
+    except SuiteError as error:
+        return f"whether rows can be made was not tried: {error}"
+    with connected(target) as connection:
+        catalogue, found = understood(connection, chosen)
+        if chosen.users_given:
+            catalogue.users_given = frozenset(people.of(target).ids)
+        trial.try_rows(connection, chosen, catalogue, found)
+    return "rows of every kind can be made and removed: tried, and rolled back"
+
+
 CHECKS: tuple[Callable[[Target], str], ...] = (check_database, check_api)
 
 
 def checks_of(target: Target) -> tuple[Callable[[Target], str], ...]:
     """List the checks that a target needs."""
-    return (*CHECKS, check_people) if target.environment.users_given else CHECKS
+    chosen = target.environment
+    checks = (*CHECKS, check_people) if chosen.users_given else CHECKS
+    return (*checks, check_rows) if chosen.foreign else checks
 
 
 def check(target: Target) -> None:
@@ -153,9 +180,7 @@ def found(target: Target) -> list[str]:
     if not target.environment.foreign:
         return []
     with connected(target) as connection:
-        catalogue = rows.read_catalogue(connection)
-        catalogue.parents = target.environment.wording.parents
-        return [f"  {line}" for line in contract.look(connection, target.environment, catalogue).found]
+        return [f"  {line}" for line in understood(connection, target.environment)[1].found]
 
 
 def _first_line(error: Exception) -> str:

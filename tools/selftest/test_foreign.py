@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -15,12 +16,13 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from robot.api import ExecutionResult
 
-from acceptance import embedded
+from acceptance import embedded, environment, trial
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
 from acceptance.contract import Contract, Function
 from acceptance.errors import SuiteError
 from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
+from tools.run import preflight
 from tools.selftest.clone import make_clone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +203,62 @@ def test_a_dump_goes_in_as_it_is(tmp_path: Path) -> None:
         assert cursor.fetchone() == (2, 2, "it's")
         cursor.execute("set role anon; select has_table_privilege('public.words', 'select'), auth.uid()")
         assert cursor.fetchone() == (True, None)
+
+
+REFUSING = {
+    "check": (
+        "alter table user_profiles add tax_code text not null check (tax_code ~ '^[A-Z]{3}[0-9]{8}$');",
+        "the suite cannot make a member: user_profiles.tax_code must satisfy"
+        " CHECK ((tax_code ~ '^[A-Z]{3}[0-9]{8}$'::text)); say a value: values: {user_profiles: {tax_code: ...}}.",
+    ),
+    "unique": (
+        "alter table pilates_deposits add payment integer not null unique;",
+        "the suite cannot make a deposit: pilates_deposits.payment must satisfy UNIQUE (payment); say a value that"
+        " differs from row to row, for example with {id} in it: values: {pilates_deposits: {payment: ...}}.",
+    ),
+    "trigger": (
+        "create function no() returns trigger language plpgsql as $$ begin raise 'never'; end $$;"
+        " create constraint trigger no after insert on pilates_bookings deferrable initially deferred"
+        " for each row execute function no();",
+        "the suite cannot make a booking: never; if a column's value helps, say it: values: {table: {column: ...}}.",
+    ),
+    "delete": (
+        "create function no() returns trigger language plpgsql as $$ begin raise 'kept for ever'; end $$;"
+        " create trigger no before delete on pilates_bookings for each row execute function no();",
+        "the suite cannot remove the rows of a case again: kept for ever.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sql", "words"), REFUSING.values(), ids=REFUSING.keys())
+def test_rows_that_cannot_be_made_are_foreseen(tmp_path: Path, sql: str, words: str) -> None:
+    path = tmp_path / "more.sql"
+    path.write_text(sql)
+    given = [word for one in (*files("counter"), path) for word in ("--sql", str(one))]
+    for command in ("run",) if "trigger" in sql else ("run", "doctor"):
+        done = pilates(ROOT, command, *given)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert words in done.stdout + done.stderr
+        assert "workers" not in done.stdout, "no case was begun"
+
+
+def test_trying_rows_leaves_none(tmp_path: Path) -> None:
+    with closing(environment.connect(environment.load("sql", files("supabase")))) as target:
+        assert preflight.check_rows(target) == "rows of every kind can be made and removed: tried, and rolled back"
+        with preflight.connected(target) as connection:
+            assert not any(left_in(connection, name) for name in read_tables(connection))
+
+
+@pytest.mark.parametrize("only", ["read_only", "production", "--read-only"])
+def test_rows_are_not_even_tried_where_nothing_may_be_written(only: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "try_rows", lambda *_: pytest.fail("tried"))
+    chosen = environment.load("sql", files("supabase"))
+    if only == "--read-only":
+        monkeypatch.setenv(environment.READ_ONLY, "yes")
+    else:
+        chosen = replace(chosen, **{only: True})
+    with closing(environment.connect(chosen)) as target:
+        assert preflight.check_rows(target).startswith("whether rows can be made was not tried: ")
 
 
 def test_extensions_are_stood_in_for(tmp_path: Path) -> None:
