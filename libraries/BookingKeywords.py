@@ -16,7 +16,7 @@ from acceptance.model import Operation, Refusal, Status
 from acceptance.scene import OF_THE_WEEK
 from acceptance.schedule import END, Move
 
-_TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
+TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
 _ORDINALS = ("", "second", "third")
 _LATER = re.compile(r"(\d+) ms later")
 
@@ -113,7 +113,7 @@ class BookingKeywords:
             case.plan = []
             try:
                 for member in case.others:
-                    operation = case.random.choices(list(_TRAFFIC), weights=list(_TRAFFIC.values()))[0]
+                    operation = case.random.choices(list(TRAFFIC), weights=list(TRAFFIC.values()))[0]
                     slot = case.random.choice(week)
                     case.ask(operation, member, member=member.name, slot=slot)
                 case.release()

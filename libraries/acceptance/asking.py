@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from acceptance import client, orders, snapshot
+from acceptance import client, needs, orders, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.errors import NotProven, SuiteError
@@ -211,9 +211,8 @@ class Asking(Memory, ABC):
         """
         contract, operation = self.bench.contract, call.operation
         for_another = operation in (Operation.BOOK, Operation.CREDIT) and call.caller != call.member
-        if for_another and not contract.can_name(operation, "member"):
-            name = contract.functions[operation].name
-            raise NotProven(f"not proven: {name} has no argument for the member, so nobody can ask for another.")
+        if for_another:
+            needs.argument_for_another(contract, operation)
         booking = self.state.booking(call.booking)
         words = {
             "member": call.member,
@@ -230,8 +229,7 @@ class Asking(Memory, ABC):
         Raises:
             NotProven: when it should happen at the same time as something else.
         """
-        if self.plan is not None:
-            raise NotProven(f"not proven: the target's {operation} is several calls, which have no common moment.")
+        needs.one_call(operation, at_once=self.plan is not None)
         self.doubt = f"the target's {operation} is several calls, and not all or nothing"
         for one in self.bench.contract.composites[operation]:
             self.ask(one, caller, member=member, slot=slot)
@@ -398,9 +396,7 @@ class Asking(Memory, ABC):
             NotProven: when the environment does not let the suite put its instruments into the database.
         """
         moves, faults, self.moves, self.faults = self.moves, self.faults, [], []
-        environment = self.bench.target.environment
-        if not environment.instruments:
-            raise NotProven(f"not proven: {environment.name} does not allow instruments in its database.")
+        needs.instruments(self.bench.target.environment)
         self.bench.use_instruments()
         calls = {
             label: (one.caller.name, self._function(one.call.operation), task)

@@ -22,7 +22,10 @@ UNLOCKED_BY: tuple[tuple[str, str], ...] = (
     (r"rules for .* are its own", "say under `policies` which way is meant"),
     (r"none of the environment's `refusals`", "say its wording under `refusals`"),
     (r"no calendar server", "`calendar_url`, if there is one"),
-    (r"calendar", "nothing here: only the embedded studio's calendar is disturbed"),
+    (
+        r"calendar that the suite|its calendar$|calendar worker",
+        "nothing here: only the embedded studio's calendar is disturbed",
+    ),
     (r"does not allow instruments", "`instruments: true`, if the suite may put its triggers there"),
     (r"no network proxy", "run it by the command `run`, which puts one in front"),
     (r"not ours to kill", "nothing here: only the embedded studio is killed"),

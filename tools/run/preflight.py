@@ -18,6 +18,7 @@ from acceptance.contract import Contract
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
 from acceptance.pooler import check_session
+from tools.run import shape
 
 SECONDS = 5
 PATIENCE = 1.0  # seconds, for a run that is just ending
@@ -155,6 +156,15 @@ def check_rows(target: Target) -> str:
     return "rows of every kind can be made and removed: tried, and rolled back"
 
 
+def check_instruments(target: Target) -> str:
+    """Look whether what the entry says of instruments can be: a run would stop at the first one otherwise."""
+    with connected(target) as connection:
+        may, words = shape.may_install(connection, target.environment)
+    if target.environment.instruments and not may and not target.environment.only_read:
+        raise SuiteError(f"{FILE}: {target.environment.name}.instruments: {words.removeprefix('no: ')}.")
+    return f"instruments: {words}"
+
+
 CHECKS: tuple[Callable[[Target], str], ...] = (check_database, check_api)
 
 
@@ -162,7 +172,7 @@ def checks_of(target: Target) -> tuple[Callable[[Target], str], ...]:
     """List the checks that a target needs."""
     chosen = target.environment
     checks = (*CHECKS, check_people) if chosen.users_given else CHECKS
-    return (*checks, check_rows) if chosen.foreign else checks
+    return (*checks, check_rows, check_instruments) if chosen.foreign else checks
 
 
 def check(target: Target) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,13 +18,14 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from robot.api import ExecutionResult
 
-from acceptance import embedded, environment, trial
+from acceptance import embedded, environment, instruments, trial
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
 from acceptance.contract import Contract, Function
 from acceptance.errors import SuiteError
 from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
-from tools.run import preflight
+from tools import generator
+from tools.run import cases, foresight, preflight, shape
 from tools.selftest.clone import make_clone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,12 +86,127 @@ def test_a_correct_system_is_green_and_left_clean(clone: Path, schema: str) -> N
     assert all("not proven: " in message for status, message in found.values() if status == "SKIP")
     assert "no idempotency keys" in found["T-BUG-005"][1]
     assert "no calendar" in found["T-CAL-001"][1]
+    assert_was_foreseen(schema, found)
     supervisor = clone / "tools" / "studio" / "supervisor.py"
     with (
         closing(embedded.attach(supervisor, foreign=[clone / path.relative_to(ROOT) for path in files(schema)])) as at,
         closing(psycopg2.connect(at.database_url)) as connection,
     ):
         assert {name for name in sorted(read_tables(connection)) if left_in(connection, name)} == set()
+
+
+def assert_was_foreseen(schema: str, found: dict[str, tuple[str, str]]) -> None:
+    """Compare what a run has skipped with what was known beforehand."""
+    with (
+        closing(environment.connect(environment.load("sql", files(schema)))) as target,
+        preflight.connected(target) as connection,
+    ):
+        catalogue, contract = preflight.understood(connection, target.environment)
+        table = generator.generate(count=24)
+        scenarios = foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests)
+        seen = foresight.foresee(target, catalogue, contract, scenarios)
+    assert set(found) == set(scenarios)
+    assert len(seen.unproven) > 10
+    assert {test_id for test_id in seen.unproven if found[test_id][0] != "SKIP"} == set()
+    surprises = {i: said for i, (status, said) in found.items() if status == "SKIP" and i not in seen.unproven}
+    chosen = re.compile("rules for .* are its own|none of the environment's `refusals`")
+    assert all(i in seen.maybe or chosen.search(said) for i, said in surprises.items()), surprises
+    same = [test_id for test_id, reason in seen.unproven.items() if reason.rstrip(".") in found[test_id][1]]
+    assert len(same) > 0.9 * len(seen.unproven), "for the reason that was given"
+
+
+def test_foresight_knows_what_every_keyword_needs() -> None:
+    names = set()
+    for path in (ROOT / "libraries").glob("*Keywords.py"):
+        library = getattr(importlib.import_module(path.stem), path.stem)
+        names |= {name.replace("_", " ") for name, one in vars(library).items() if hasattr(one, "robot_name")}
+    assert names == foresight.NEEDS.keys() | foresight.NEED_NOTHING
+    assert not foresight.NEEDS.keys() & foresight.NEED_NOTHING
+
+
+def test_every_sentence_is_followed_to_keywords() -> None:
+    table = generator.generate(count=200)
+    for sentences in foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests).values():
+        for sentence in sentences:
+            for step in foresight.steps_of(sentence):
+                assert step.keyword in foresight.NEEDS.keys() | foresight.NEED_NOTHING, sentence
+
+
+def test_foresight_counts_what_needs_instruments_and_people() -> None:
+    with (
+        closing(environment.connect(environment.load("embedded"))) as target,
+        preflight.connected(target) as connection,
+    ):
+        catalogue, contract = preflight.understood(connection, target.environment)
+        scenarios = foresight.scenarios_of(generator.generate()["cases"], cases.by_hand(None).all_tests)
+        assert foresight.foresee(target, catalogue, contract, scenarios).unproven == {}
+        target.environment = replace(target.environment, instruments=False)
+        seen = foresight.foresee(target, catalogue, contract, scenarios)
+    assert {reason.cause for reason in seen.reasons} == {"embedded does not allow instruments in its database"}
+    assert {name for name in scenarios if name.startswith("T-ORDER-")} <= seen.unproven.keys()
+    assert not seen.maybe
+
+
+SHOWN = (
+    "ok   rows of every kind can be made and removed: tried, and rolled back",
+    "  memberships  (rows of the others need some of it): id uuid*, user_id uuid! > user_profiles,",
+    "  book: book_pilates_class(p_user_id uuid, p_slot_id uuid, p_source text DEFAULT 'app'::text)  -> jsonb",
+    "  plan_of(which uuid)  -> TABLE(name text, classes integer)  for anon, authenticated, service_role",
+    "  reschedule: none",
+    "  pilates_bookings: select for authenticated: using ((user_id = auth.uid()) OR is_staff())",
+    "  plans: no policy, so nobody but who bypasses them",
+    "  auth.users: on_auth_user_created: after insert, each row: handle_new_user()",
+    "  pilates_slots_with_occupancy  r---           r---           riud",
+    "  yes: sql says so, and the role postgres may create a schema and triggers",
+    "  pg_cron: stood in for; jobs are recorded in cron.job, and not run.",
+    "  role trainer: instructor",
+    "What `run` would prove (",
+    " 1,247 generated, 227 ordered races, ",
+    " the target lacks reschedule_pilates_booking, and nothing else looks like reschedule",
+    " they repeat or lose requests, and the target keeps no idempotency keys",
+    "What is not said under `policies`: cancel_again",
+)
+
+
+def test_doctor_shows_what_a_system_is_like_and_what_a_run_would_prove(tmp_path: Path) -> None:
+    path = tmp_path / "more.sql"
+    path.write_text(
+        "create extension pg_cron;\ncreate function plan_of(which uuid) returns table (name text, classes integer)"
+        " language sql as $$ select name, classes from plans limit 1 $$;\n"
+    )
+    given = [*files("supabase"), path]
+    done = pilates(ROOT, "doctor", *(word for one in given for word in ("--sql", str(one))))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in SHOWN:
+        assert words in done.stdout, words
+    assert max(len(line) for line in done.stdout.splitlines()) < 150
+    longer = pilates(ROOT, "doctor", "--details", *(word for one in given for word in ("--sql", str(one))))
+    assert "encrypted_password" in longer.stdout
+    assert "see --details" not in longer.stdout
+    with (
+        closing(environment.connect(environment.load("sql", given))) as target,
+        preflight.connected(target) as connection,
+    ):
+        assert not any(left_in(connection, name) for name in read_tables(connection))
+        assert instruments.installed(connection) is None
+
+
+def test_a_role_that_may_not_install_instruments_is_told_before_the_first_case() -> None:
+    with closing(environment.connect(environment.load("sql", files("counter")))) as target:
+        with preflight.connected(target) as connection, connection.cursor() as cursor:
+            cursor.execute("set role authenticated")
+            may, words = shape.may_install(connection, target.environment)
+            assert (may, words.partition(", but ")[2]) == (
+                False,
+                "the role authenticated may create no schema and does not own pilates_bookings, pilates_deposits,"
+                " pilates_schedule_slots",
+            )
+            target.environment = replace(target.environment, instruments=False)
+            assert (
+                "does not say `instruments: true`; the role auth"
+                in shape.may_install(connection, target.environment)[1]
+            )
+        assert "the role postgres could install them" in preflight.check_instruments(target)
 
 
 def left_in(connection: Connection, table: str) -> int:
