@@ -467,7 +467,7 @@ def selftest(context: typer.Context) -> None:
 class Guarded(TyperCommand):
     """A command that keeps the promise of --read-only before it does anything else."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run it, or refuse.
 
         Raises:

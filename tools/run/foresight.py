@@ -300,7 +300,7 @@ def _steps(name: str, arguments: Sequence[str]) -> tuple[Step, ...]:
         for pattern, names, body in patterns:
             if found := pattern.fullmatch(said):
                 return tuple(_made_of(body, dict(zip(names, found.groups(), strict=False)), arguments))
-    named = dict(found.groups() for one in arguments if (found := NAMED.fullmatch(one)))
+    named = {found[1]: found[2] for one in arguments if (found := NAMED.fullmatch(one))}
     bare = tuple(one for one in arguments if not NAMED.fullmatch(one))
     return (Step(_bare(GIVEN.sub("", name, count=1)), bare, named),)
 
