@@ -17,7 +17,7 @@ from acceptance.catalogue import Catalogue
 from acceptance.contract import Contract
 from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
-from acceptance.model import Choice
+from acceptance.policies import Choice
 from tools import generator, pilates
 from tools.report.unproven import Reason
 from tools.run import cases, foresight, preflight, shape

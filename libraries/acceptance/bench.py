@@ -16,7 +16,7 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import contract, instruments, people, rows
-from acceptance.catalogue import full_name
+from acceptance.catalogue import Catalogue, full_name
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
@@ -45,7 +45,7 @@ class Bench:
     session: requests.Session
     folder: Path
     run: str = ""
-    catalogue: rows.Catalogue = field(init=False)
+    catalogue: Catalogue = field(init=False)
     contract: contract.Contract = field(init=False)
     operations: frozenset[Operation] = field(init=False)
     evidence: Evidence = field(init=False)
@@ -60,7 +60,7 @@ class Bench:
             cursor.execute("set time zone 'UTC'")
         self.catalogue = rows.read_catalogue(self.connection)
         wording = self.target.environment.wording
-        self.catalogue.values = {full_name(table): said for table, said in wording.values.items()}
+        self.catalogue.column_values = {full_name(table): dict(said) for table, said in wording.values.items()}
         self.catalogue.parents = wording.parents
         self.contract = contract.look(self.connection, self.target.environment, self.catalogue)
         self.operations = self.contract.operations
@@ -96,7 +96,9 @@ class Bench:
         """Return the database's present instant."""
         with self.connection.cursor() as cursor:
             cursor.execute("select clock_timestamp()")
-            return cursor.fetchone()[0]
+            [(now,)] = cursor.fetchall()
+        instant: datetime = now
+        return instant
 
     def staff(self, role: str) -> Caller:
         """Return the process's own member of staff of a role, making the row on first use.

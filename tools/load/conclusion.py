@@ -15,7 +15,8 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from rich.console import Console
 
-from acceptance import rows, snapshot
+from acceptance import snapshot
+from acceptance.catalogue import Catalogue
 from acceptance.client import Caller, Outcome, Request, call, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
@@ -41,7 +42,7 @@ def conclude(
     wish: Wish,
     target: Target,
     connection: Connection,
-    catalogue: rows.Catalogue,
+    catalogue: Catalogue,
     made: Scene,
     ran: Ran,
     place: Path,
@@ -102,7 +103,7 @@ def _answers(place: Path, expected: int) -> tuple[list[dict[str, Any]], bool]:
     return answers, last >= expected
 
 
-def _after(connection: Connection, catalogue: rows.Catalogue, made: Scene, settled: bool) -> snapshot.Snapshot:
+def _after(connection: Connection, catalogue: Catalogue, made: Scene, settled: bool) -> snapshot.Snapshot:
     """Read all rows of the load at one instant; where a request may still be under way, once they stay the same."""
     after = _read(connection, catalogue, made)
     until = time.monotonic() + SETTLE_SECONDS
@@ -113,14 +114,15 @@ def _after(connection: Connection, catalogue: rows.Catalogue, made: Scene, settl
     return after
 
 
-def _read(connection: Connection, catalogue: rows.Catalogue, made: Scene) -> snapshot.Snapshot:
+def _read(connection: Connection, catalogue: Catalogue, made: Scene) -> snapshot.Snapshot:
     with connection.cursor() as cursor:
         cursor.execute("begin isolation level repeatable read read only")
         try:
             after = snapshot.take(connection, catalogue, made.users, made.peak, "")
             if "pilates_audit_log" in catalogue:
                 cursor.execute(AUDIT, (made.users,))
-                after = replace(after, audit=orjson.loads(cursor.fetchone()[0]))
+                [(entries,)] = cursor.fetchall()
+                after = replace(after, audit=orjson.loads(entries))
         finally:
             cursor.execute("commit")
     return after

@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import rows
+from acceptance.catalogue import Catalogue
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
 from acceptance.model import OF_THE_SCHEDULE, Operation
@@ -84,7 +85,7 @@ def operations_missing(plan: Plan) -> list[str]:
 
 
 def make(
-    connection: Connection, catalogue: rows.Catalogue, plan: Plan, chosen: Environment, members: int, classes: int
+    connection: Connection, catalogue: Catalogue, plan: Plan, chosen: Environment, members: int, classes: int
 ) -> Scene:
     """Write members, deposits, staff and a week of classes, in one round trip.
 
@@ -102,7 +103,7 @@ def make(
     scene, chance = Scene(plan), random.Random(plan.seed)  # noqa: S311 - reproducible on purpose
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
-        now = cursor.fetchone()[0]
+        [(now,)] = cursor.fetchall()
     people = _people(scene, members, now, chance)
     slots = _classes(scene, classes, now, chosen.zone, chance)
     for attempt in range(rows.TRIES):

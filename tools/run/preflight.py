@@ -136,7 +136,7 @@ def check_people(target: Target) -> str:
 def understood(connection: Connection, chosen: Environment) -> tuple[Catalogue, Contract]:
     """Read what a target's tables look like, and how it says what the contract says."""
     catalogue = rows.read_catalogue(connection)
-    catalogue.values = {full_name(table): dict(said) for table, said in chosen.wording.values.items()}
+    catalogue.column_values = {full_name(table): dict(said) for table, said in chosen.wording.values.items()}
     catalogue.parents = chosen.wording.parents
     return catalogue, contract.look(connection, chosen, catalogue)
 

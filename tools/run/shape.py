@@ -16,8 +16,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance import instruments, rows
 from acceptance.catalogue import PUBLIC, Catalogue, Table
-from acceptance.contract import RETURNS, Contract
+from acceptance.contract import Contract
 from acceptance.environment import Environment
+from acceptance.functions import RETURNS
 
 WIDTH = 118
 SHORT = 70  # characters of a condition, unless all details are wanted
@@ -241,7 +242,7 @@ def may_install(connection: Connection, environment: Environment) -> tuple[bool,
     with connection.cursor() as cursor:
         tables = [f"{PUBLIC}{name}" for name in instruments.TABLES]
         cursor.execute(MAY_INSTALL, {"tables": tables})
-        user, creates, strangers = cursor.fetchone()
+        [(user, creates, strangers)] = cursor.fetchall()
     there = instruments.installed(connection)
     lacks = []
     if not creates and there is None:
@@ -263,7 +264,7 @@ def may_install(connection: Connection, environment: Environment) -> tuple[bool,
 def _stood_in(connection: Connection) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("select to_regclass('extensions.stood_in_for') is not null")
-        if not cursor.fetchone()[0]:
+        if cursor.fetchall() != [(True,)]:
             return []
         cursor.execute("select name, how from extensions.stood_in_for order by name")
         return [line for name, how in cursor.fetchall() for line in wrapped(f"{name}: stood in for; {how}")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded
@@ -16,23 +17,20 @@ SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
-OF_ONE_STUDIO = {
-    "test_access",
-    "test_calendar",
-    "test_cli",
-    "test_clients",
-    "test_crash",
-    "test_instruments",
-    "test_load",
-    "test_draws",
-}
+OF_ONE_STUDIO = {"access", "calendar", "cli", "clients", "crash", "disturbed_cases", "draws", "instruments", "load"}
+
+
+def topic_of(path: Path) -> str:
+    """Return what a file's tests are about: the folder it is in, which shares what it needs, or its own name."""
+    first = path.relative_to(Path(__file__).parent).parts[0]
+    return first.removeprefix("test_").removesuffix(".py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
+    """Keep the tests of a topic together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
     for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("one studio" if name in OF_ONE_STUDIO else name))
+        topic = topic_of(item.path)
+        item.add_marker(pytest.mark.xdist_group("one studio" if topic in OF_ONE_STUDIO else topic))
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +46,10 @@ def db(studio: embedded.Studio) -> Iterator[Connection]:
     connection.autocommit = True
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,14 @@ from robot.api import ExecutionResult
 from acceptance import embedded, environment, instruments, trial
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
-from acceptance.contract import Contract, Function
+from acceptance.contract import Contract
 from acceptance.errors import SuiteError
-from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
+from acceptance.functions import Function
+from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
+from acceptance.policies import Choice, Policy, outcomes
 from tools import generator
 from tools.run import cases, foresight, preflight, shape
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
@@ -61,11 +62,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (clone / "data" / "environments.yaml").open("a") as environments:
         environments.write("\n" + (FOREIGN / "strange" / "environment.yaml").read_text())
     return clone
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def outcomes_of(run: Path) -> dict[str, tuple[str, str]]:
@@ -212,7 +208,9 @@ def test_a_role_that_may_not_install_instruments_is_told_before_the_first_case()
 def left_in(connection: Connection, table: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"select count(*) from {table}")
-        return cursor.fetchone()[0]
+        [(number,)] = cursor.fetchall()
+    count: int = number
+    return count
 
 
 @pytest.mark.parametrize(("defect", "where", "invariant"), [(name, *found) for name, found in DEFECTS.items()])
@@ -374,7 +372,7 @@ def test_rows_are_not_even_tried_where_nothing_may_be_written(only: str, monkeyp
     if only == "--read-only":
         monkeypatch.setenv(environment.READ_ONLY, "yes")
     else:
-        chosen = replace(chosen, **{only: True})
+        chosen = replace(chosen, read_only=only == "read_only", production=only == "production")
     with closing(environment.connect(chosen)) as target:
         assert preflight.check_rows(target).startswith("whether rows can be made was not tried: ")
 
@@ -411,13 +409,13 @@ def test_extensions_are_stood_in_for(tmp_path: Path) -> None:
         cursor.execute("select cron.unschedule('nightly'), (select url from net.http_request_queue)")
         assert cursor.fetchone() == (True, "http://example.test")
         cursor.execute("select encode(hmac('what do ya want for nothing?', 'Jefe', 'sha256'), 'hex')")  # RFC 4231
-        assert cursor.fetchone()[0].startswith("5bdcc146bf60754e6a042426089575c7")
+        assert str(cursor.fetchall()[0][0]).startswith("5bdcc146bf60754e6a042426089575c7")
         cursor.execute("select name, how from extensions.stood_in_for")
         assert dict(cursor.fetchall()).keys() == {"citext", "moddatetime", "pg_cron", "pg_net", "pgcrypto"}
 
 
 @pytest.fixture
-def contract() -> Iterator[Contract]:
+def contract() -> Contract:
     functions = {
         Operation.BOOK: Function("book", {}),
         Operation.CANCEL: Function("cancel", {}, answers={"given_back": "data.n"}),
