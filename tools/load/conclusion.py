@@ -84,7 +84,7 @@ def conclude(
         "failed": failed,
         "actions": _actions(ran, answers),
         "outcomes": Counter(answer["outcome"] for answer in answers),
-        "refusals": Counter(a["reason"] for a in answers if a["outcome"] == Outcome.REFUSED),
+        "refusals": Counter(a["reason"] or "in other words" for a in answers if a["outcome"] == Outcome.REFUSED),
         "rows": {"bookings": len(after.bookings), "deposits": len(after.deposits), "audit": len(after.audit or ())},
         "not_proven": _not_proven(after, contract, made, answers, complete),
         "trouble": ran.trouble,

@@ -156,10 +156,13 @@ def paid_for(load: Load) -> tuple[dict[str, int], list[Breach]]:
         for number in sorted(unnamed[member], reverse=True) + _making(unclear[member], over - sum(unnamed[member])):
             deposit = max(mine, key=surplus)
             credited[deposit["id"]] = credited.get(deposit["id"], 0) + number
-        for row in mine:
-            if not load.complete:
+        if not load.complete:  # answers that are missing may have sold whatever is too much
+            for row in mine:
                 credited[row["id"]] = credited.get(row["id"], 0) + max(0, surplus(row))
-            elif row["id"] not in credited:
+            over = sum(row["deposit_remaining"] - credited[row["id"]] for row in mine) + booked[member]
+            credited[mine[0]["id"]] += max(0, over)
+        for row in mine:
+            if row["id"] not in credited:
                 words = f"{load.name(member)} has a deposit that nobody was told of ({row['id']})"
                 breaches.append(Breach("I12", f"{words}: {classes(row['deposit_remaining'])} given away."))
                 credited[row["id"]] = 0
