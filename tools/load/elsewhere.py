@@ -79,8 +79,8 @@ def _words(load: Load, answer: Row, rows_of: dict[tuple[str, str], list[str]]) -
 
 
 def _when(answer: Row) -> tuple[float, float]:
-    if "at" not in answer:
-        return -inf, inf
+    if not answer["at"]:
+        return -inf, inf  # the user was ended in the middle of it
     at = datetime.fromisoformat(answer["at"]).timestamp()
     if answer["outcome"] != Outcome.ACCEPTED:
         return at, inf

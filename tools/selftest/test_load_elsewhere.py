@@ -195,6 +195,8 @@ def test_unknown_answers_may_be_either(position: int) -> None:
     load = sound()
     load.answers[position].update(outcome="unknown", said=None)
     assert checking.judge(load)[0] == []
+    load.answers[position].update(at="")
+    assert checking.judge(load)[0] == []
 
 
 def test_a_lost_credit_is_counted_where_it_was_made() -> None:
