@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import psycopg2
@@ -99,14 +100,15 @@ class CaseKeywords:
             private.close()
 
     def _open(self, target: environment.Target, folder: Path) -> Bench:
-        requests_library = BuiltIn().get_library_instance("RequestsLibrary")
+        # Robot Framework calls a library an object; these two have no type hints of their own.
+        requests_library: Any = BuiltIn().get_library_instance("RequestsLibrary")
         # Its sessions retry three times of themselves, which would hide what an answer's loss does.
         session = requests_library.create_session(ALIAS, target.api_url, verify=target.ca_file or True, max_retries=0)
         session.trust_env = target.lease is None
         if target.lease is None:  # said once here, not by each case
             check_session(target)
             client.look(session, target, headers={}, timeout=SECONDS)
-        database = BuiltIn().get_library_instance("DatabaseLibrary")
+        database: Any = BuiltIn().get_library_instance("DatabaseLibrary")
         place = parse_dsn(target.database_url)
         database.connect_to_database(
             "psycopg2",

@@ -9,7 +9,6 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 
 from acceptance import crash, current
-from acceptance.client import Outcome
 from acceptance.crash import Moment
 from acceptance.errors import SuiteError
 from acceptance.model import Status
@@ -89,17 +88,6 @@ class CrashKeywords:
         | Unanswered Should Be Whole Or Not There |
         """
         _expect_what_must_hold_after_a_crash()
-
-    @keyword
-    def last_answer_should_be_missing(self) -> None:
-        """Checks that the caller of the last request cannot know what became of it.
-
-        Example:
-        | Last Answer Should Be Missing |
-        """
-        case = current.case()
-        reply = case.done().reply
-        case.expect(reply.outcome is Outcome.UNKNOWN, f"expected no answer, but the answer is {reply.described()}.")
 
     @keyword
     def last_answer_should_name_the_standing_booking(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from robot.api.deco import keyword, library
 
 from acceptance import current
-from acceptance.invariants import classes as in_words
+from acceptance.invariants.deposits import classes as in_words
 
 
 @library(scope="GLOBAL", auto_keywords=False)

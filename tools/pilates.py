@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def progress(line: str) -> str:
 
 
 @contextmanager
-def lock(path: Path):
+def lock(path: Path) -> Iterator[int]:
     """Hold the lock of a file while installing; a second first run waits for the first."""
     import fcntl
 

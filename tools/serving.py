@@ -25,6 +25,8 @@ def until_interrupted(overlays: Sequence[Path], name: str = "embedded", sql: Seq
     """
     with closing(environment.connect(environment.load(name, sql), overlays)) as target:
         studio = target.lease
+        if studio is None:
+            raise SuiteError("the environment embedded has no studio of its own to serve.")
         print(f"API:         {studio.api_url}")
         print(f"Database:    psql '{studio.database_url}'")
         print(f"JWT secret:  {studio.jwt_secret}   (HS256; claims: role authenticated, sub a user_id, exp)")

@@ -119,7 +119,7 @@ def _look_for_gaps(words: Words, connection: Connection, credited: str) -> None:
     with connection.cursor() as cursor:
         query = 'select count(*) from public.pilates_deposits where "{}" is null or deposit_remaining is null'
         cursor.execute(query.format(credited))
-        empty = cursor.fetchone()[0]
+        [(empty,)] = cursor.fetchall()
     if empty:
         words.lacks["credited"] = f"a number in {credited} or deposit_remaining of {empty} deposits"
 

@@ -1,35 +1,26 @@
-"""Makes the calls of a case: alone, several released together, repeated, or in the order of a schedule."""
+"""Makes the calls of a case: alone, several together, or again. How their requests go out stands in ``sending``."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from threading import Barrier
 from typing import Any
 
-import requests
-
-from acceptance import client, orders, snapshot
+from acceptance import orders, snapshot
 from acceptance.bench import Bench
-from acceptance.client import Caller, Outcome, Reply, Request
+from acceptance.client import Caller, Outcome
 from acceptance.errors import NotProven, SuiteError
-from acceptance.faults import NEVER_REACHED_THE_SERVER, Disturbance, Fault
-from acceptance.history import RPC, Done, Planned, exchange, one_call, request_record
-from acceptance.instruments import Stop
-from acceptance.memory import NOBODY, Memory
+from acceptance.faults import NEVER_REACHED_THE_SERVER, Fault
+from acceptance.history import Done, Planned, one_call
+from acceptance.memory import NOBODY
 from acceptance.model import OF_THE_SCHEDULE, Call, Operation, State
-from acceptance.network import Condition, Network
-from acceptance.schedule import Course, Move, Scheduler
+from acceptance.sending import Send, Sending
 
-RELEASE_SECONDS = 30
-PLANNED = {"X-Fault-Plan": "yes"}  # by this header the instruments know that they need not look any further
 EXPIRY_LOCK = 0x0ACCE97C
 CALLED = {"secretary": "front desk", "admin": "front desk"}
-Send = Callable[[requests.Session, Request], Reply]
 
 
 def actor_names(planned: Sequence[Planned]) -> list[str]:
@@ -39,31 +30,16 @@ def actor_names(planned: Sequence[Planned]) -> list[str]:
     return [name if count == 1 else f"{name} {count}" for name, count in zip(names, counts, strict=True)]
 
 
-class Asking(Memory, ABC):
-    """A case that asks the studio for things; what comes of them is judged by ``settle``.
-
-    Args:
-        bench: the process's tools.
-        test_id: the case's id.
-        seed: source of everything random in the case.
-        trace_id: the record's trace; the run's own is derived from it, so that two runs never share one.
-    """
+class Asking(Sending, ABC):
+    """A case that asks the studio for things; what comes of them is judged by ``settle``."""
 
     def __init__(self, bench: Bench, test_id: str, seed: int, trace_id: str):
-        super().__init__(bench, test_id, seed)
-        self.trace_id = str(uuid.uuid5(uuid.UUID(trace_id), f"{bench.run}/{self.attempt}"))
-        self.network = Network(bench.target.network_url, self.trace_id, seed)
-        self.steps: list[list[Done]] = []
-        self.last: snapshot.Snapshot | None = None
+        super().__init__(bench, test_id, seed, trace_id)
         self.plan: list[Planned] | None = None
         self.delay = 0.0
         self.next_key: str | None = None
-        self.moves: list[Move] = []
-        self.faults: list[tuple[str, str, str | None]] = []
-        self.courses: dict[int, Course] = {}
         # Why an expectation of the scenario may rightly not hold on this target, once that has come to light.
         self.doubt = ""
-        self.exchanges: list[dict[str, Any]] = []
         self.kills_planned: list[str] = []
         self._expiry_alone = False
 
@@ -100,33 +76,6 @@ class Asking(Memory, ABC):
         """Change the class as a manager does, and forget the rows read before."""
         super().change_slot(when=when, active=active, capacity=capacity)
         self.last = None
-
-    # --- the network --------------------------------------------------------------------------------------
-
-    def set_condition(self, condition: Condition) -> None:
-        """Set what the network is like from here on.
-
-        Raises:
-            NotProven: when the target has no proxy to make it so.
-        """
-        if condition is not Condition.NORMAL:
-            self._need_proxy(condition)
-        self.network.condition = condition
-
-    def disturb(self, disturbance: Disturbance) -> None:
-        """Let the next call that changes something meet a fault.
-
-        Raises:
-            NotProven: when the target has no proxy to make it so.
-        """
-        self._need_proxy(disturbance.fault)
-        self.network.plan(disturbance)
-
-    def _need_proxy(self, what: str) -> None:
-        if not self.network.url:
-            raise NotProven(f"not proven: no network proxy stands before this target, so nothing can be {str(what)!r}.")
-
-    # --- calls --------------------------------------------------------------------------------------------
 
     def ask(
         self,
@@ -177,7 +126,7 @@ class Asking(Memory, ABC):
             places=places,
         )
         named = (caller.user_id or NOBODY) if own_name else subject
-        meant = {
+        bodies: dict[Operation, dict[str, Any]] = {
             Operation.BOOK: {"p_user_id": subject, "p_slot_id": slot_id},
             Operation.CANCEL: {"p_booking_id": booking_id, "p_user_id": named},
             Operation.RESCHEDULE: {"p_booking_id": booking_id, "p_user_id": named, "p_new_slot_id": slot_id},
@@ -188,7 +137,8 @@ class Asking(Memory, ABC):
             Operation.SWITCH_OFF: {"is_active": False},
             Operation.RESIZE: {"max_capacity": places},
             Operation.CALL_OFF: {},
-        }[operation]
+        }
+        meant = bodies[operation]
         planned = Planned(
             call,
             caller,
@@ -327,16 +277,6 @@ class Asking(Memory, ABC):
             return f"/pilates_schedule_slots?id=eq.{slot_id}"
         return self.bench.contract.path(operation)
 
-    def _send(self, session: requests.Session, request: Request) -> Reply:
-        target = self.bench.target
-        reply = client.call(
-            session, target, request, trace_id=self.trace_id, test_id=self.test_id, network=self.network
-        )
-        if request.path.startswith(RPC):
-            self.bench.contract.judge(reply, target.environment.refusals)
-        self.exchanges.append(exchange(request, reply))
-        return reply
-
     def _read(self, done: Done) -> None:
         """Put an accepted answer into the contract's words."""
         if done.reply.outcome is Outcome.ACCEPTED:
@@ -365,57 +305,6 @@ class Asking(Memory, ABC):
         turned_away = reused and step[-1].reply.outcome is Outcome.REFUSED
         self.settle(before, step, self.state if turned_away else None)
 
-    def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
-        """Make calls: one, several released together, or in the order of a schedule."""
-        self.last = None  # where a call comes to no end, whoever looks next reads the rows anew
-        self.network.before_calls(self.bench.session, [(one.key, one.caller.device) for one in planned])
-        barrier = Barrier(len(planned))
-        steered = bool(self.moves or self.faults)
-
-        def task(one: Planned) -> Callable[[requests.Session], Reply]:
-            def run(session: requests.Session) -> Reply:
-                if steered:
-                    request = Request(one.method, one.path, one.caller, body=one.body, key=one.key, headers=PLANNED)
-                else:
-                    barrier.wait(RELEASE_SECONDS)
-                    time.sleep(one.delay)
-                    request = Request(one.method, one.path, one.caller, body=one.body, key=one.key)
-                return self._send(session, request)
-
-            return run
-
-        tasks = [task(one) for one in planned]
-        if steered:
-            return self._in_order(planned, labels, tasks)
-        return [tasks[0](self.bench.session)] if len(tasks) == 1 else self.bench.together(tasks)
-
-    def _in_order(
-        self, planned: list[Planned], labels: list[str], tasks: list[Callable[[requests.Session], Reply]]
-    ) -> list[Reply]:
-        """Make planned calls in the order of the schedule, and let the planned faults inside the database happen.
-
-        Raises:
-            NotProven: when the environment does not let the suite put its instruments into the database.
-        """
-        moves, faults, self.moves, self.faults = self.moves, self.faults, [], []
-        environment = self.bench.target.environment
-        if not environment.instruments:
-            raise NotProven(f"not proven: {environment.name} does not allow instruments in its database.")
-        self.bench.use_instruments()
-        calls = {
-            label: (one.caller.name, self._function(one.call.operation), task)
-            for label, one, task in zip(labels, planned, self.bench.with_sessions(tasks), strict=True)
-        }
-        stops = {labels[0]: [Stop(planned[0].caller.name, *fault) for fault in faults]}
-        scheduler = Scheduler(self.bench.connection, self.bench.submit, self.trace_id)
-        self.courses[len(self.steps)] = scheduler.course
-        return scheduler.run(calls, moves, stops)
-
-    def _function(self, operation: Operation) -> str:
-        """Name what a server process works on while it makes a call, as its query shows."""
-        function = self.bench.contract.functions.get(operation)
-        return function.name if function else "pilates_schedule_slots"
-
     def have_expiry_alone(self) -> None:
         """Keep other cases from checking for expired deposits until this one ends: the check acts on everybody's."""
         if not self._expiry_alone:
@@ -423,23 +312,6 @@ class Asking(Memory, ABC):
             self.last = None  # what was read before may have been switched off by another case since
             with self.bench.connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_lock(%s, 0)", (EXPIRY_LOCK,))
-
-    def send(self, request: Request) -> Reply:
-        """Send a request that is no call of the model, and return the answer as it is."""
-        if request.method != "GET":
-            self.last = None
-        reply = self._send(self.bench.session, request)
-        self.log(request_record(request, reply, self.test_id, self.seed, self.trace_id, len(self.steps)))
-        return reply
-
-    def log(self, record: dict[str, Any]) -> None:
-        """Write a record into the structured log."""
-        self.bench.evidence.log({"env": self.bench.target.environment.name, **record})
-
-    def read(self, request: Request) -> Any:
-        """Read through the API; None when the studio refuses."""
-        reply = self.send(request)
-        return reply.body if reply.outcome is Outcome.ACCEPTED else None
 
     def _count_unseen(self, done: Done) -> int:
         """Count the tries before the last one that may each have acted."""

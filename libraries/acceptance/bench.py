@@ -16,7 +16,7 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import contract, instruments, paid, people, rows
-from acceptance.catalogue import full_name
+from acceptance.catalogue import Catalogue, full_name
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
 from acceptance.environment import Environment, Target
@@ -45,7 +45,7 @@ class Bench:
     session: requests.Session
     folder: Path
     run: str = ""
-    catalogue: rows.Catalogue = field(init=False)
+    catalogue: Catalogue = field(init=False)
     contract: contract.Contract = field(init=False)
     operations: frozenset[Operation] = field(init=False)
     evidence: Evidence = field(init=False)
@@ -92,7 +92,9 @@ class Bench:
         """Return the database's present instant."""
         with self.connection.cursor() as cursor:
             cursor.execute("select clock_timestamp()")
-            return cursor.fetchone()[0]
+            [(now,)] = cursor.fetchall()
+        instant: datetime = now
+        return instant
 
     def staff(self, role: str) -> Caller:
         """Return the process's own member of staff of a role, making the row on first use.
@@ -163,7 +165,7 @@ def open_database(target: Target) -> Connection:
     return connection
 
 
-def understand(connection: Connection, environment: Environment) -> tuple[rows.Catalogue, contract.Contract]:
+def understand(connection: Connection, environment: Environment) -> tuple[Catalogue, contract.Contract]:
     """Look what a target's tables are like, and how it says what the contract says.
 
     Args:
@@ -174,23 +176,12 @@ def understand(connection: Connection, environment: Environment) -> tuple[rows.C
         SuiteError: when it lacks what the suite cannot do without, or the environment names what is not there.
     """
     catalogue, wording = rows.read_catalogue(connection), environment.wording
-    catalogue.values = {full_name(table): said for table, said in wording.values.items()}
+    catalogue.column_values = {full_name(table): dict(said) for table, said in wording.values.items()}
     catalogue.parents = wording.parents
     found = contract.look(connection, environment, catalogue)
     if found.credited not in ("", paid.OURS):
         catalogue.called = {(paid.TABLE, paid.OURS): found.credited}
     return catalogue, found
-
-
-def read_operations(connection: Connection, functions: dict[Operation, str]) -> frozenset[Operation]:
-    """Look in the database's catalogue which operations the target has."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
-            (list(functions.values()),),
-        )
-        there = {name for (name,) in cursor.fetchall()}
-    return frozenset(operation for operation, name in functions.items() if name in there)
 
 
 def run_digits(name: str) -> str:

@@ -33,16 +33,16 @@ def load_table(path: Path) -> dict[str, Any]:
         SuiteError: names the file, the case and the key that is wrong.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read: {error.strerror}.") from None
     except json.JSONDecodeError as error:
         raise SuiteError(f"{path}:{error.lineno}: is not JSON: {error.msg}.") from None
-    error = next(_validator().iter_errors(table), None)
-    if error is not None:
-        keys = list(error.absolute_path)
+    wrong = next(_validator().iter_errors(table), None)
+    if wrong is not None:
+        keys = list(wrong.absolute_path)
         case = table["cases"][keys[1]].get("test_id", keys[1]) if keys[:1] == ["cases"] and len(keys) > 1 else "table"
-        raise SuiteError(f"{path}: {case}: {'.'.join(map(str, keys[2:])) or '(record)'}: {error.message}.")
+        raise SuiteError(f"{path}: {case}: {'.'.join(map(str, keys[2:])) or '(record)'}: {wrong.message}.")
     names = [case["test_id"] for case in table["cases"]]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:

@@ -120,7 +120,7 @@ class Catalogue(dict[str, set[str]]):
     def __init__(self, named: dict[str, set[str]], tables: dict[str, Table] | None = None):
         super().__init__(named)
         self.tables = tables or {}
-        self.values: dict[str, dict[str, Any]] = {}
+        self.column_values: dict[str, dict[str, Any]] = {}
         self.parents: tuple[str, ...] = ()
         self.called: dict[tuple[str, str], str] = {}
         self.contract: tuple[str, ...] = ()
@@ -147,8 +147,8 @@ class Catalogue(dict[str, set[str]]):
             wanted |= {r.table for r in table.foreign if table.columns[r.column].required and r.table in self.of_others}
         found = {}
         for name in sorted(wanted):
-            table = self.tables.get(name)
-            reference = next((r for r in table.foreign if self._is_member(r)), None) if table else None
+            other = self.tables.get(name)
+            reference = next((r for r in other.foreign if self._is_member(r)), None) if other else None
             if reference is not None:
                 found[name] = reference
         return found
@@ -196,7 +196,8 @@ def read_tables(connection: Connection) -> dict[str, Table]:
     """Read all tables of all schemas but PostgreSQL's own."""
     with connection.cursor() as cursor:
         cursor.execute(QUERY, (list(LEFT_OUT),))
-        found = orjson.loads(cursor.fetchone()[0])
+        [(text,)] = cursor.fetchall()
+    found = orjson.loads(text)
     return {
         one["name"]: Table(
             one["name"],

@@ -15,25 +15,16 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import paid
+from acceptance import answers, paid
 from acceptance.catalogue import Catalogue
 from acceptance.client import Outcome, Reply
 from acceptance.environment import FILE, Environment
 from acceptance.errors import NotProven, SuiteError
-from acceptance.model import OF_THE_SCHEDULE, Choice, Operation, Policy, Refusal, Status
+from acceptance.functions import NUMBER, Candidate, Function, candidates, find
+from acceptance.model import OF_THE_SCHEDULE, Operation, Refusal, Status
+from acceptance.policies import Choice, Policy
 from acceptance.rows import OCCUPANCY
 
-FUNCTIONS = """
-select p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}')::text[],
-       array(select format_type(t, null) from unnest(p.proargtypes) with ordinality u(t, n) order by n),
-       p.pronargs - p.pronargdefaults,
-       case when t.typtype = 'c' or p.proargmodes is not null and t.oid = 'record'::regtype then 'record'
-            else format_type(t.oid, null) end,
-       p.prosrc
-from pg_proc p join pg_type t on t.oid = p.prorettype
-where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and t.oid <> 'trigger'::regtype
-order by p.proname, p.oid
-"""
 POLICIES = "select tablename::text, coalesce(qual, '') from pg_policies where schemaname = 'public'"
 # Of the functions' own sources, wherever they are: helpers may be in a schema of their own.
 KEYS_KEPT = """
@@ -45,51 +36,6 @@ select relname::text from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity
 """
 
-# Our words for arguments: what their names look like, and of what type they are.
-UUID, NUMBER, TEXT = ("uuid",), ("integer", "smallint", "bigint", "numeric"), ("text", "character varying")
-ARGUMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "booking": (r"booking|reservation", UUID),
-    "member": (r"user|member|client|customer|profile|student", UUID),
-    "class": (r"slot|class|session|schedule|lesson", UUID),
-    "reason": (r"reason|note|comment|remark", TEXT),
-    "classes": (r"class|credit|amount|count|quantity|number|session|lesson", NUMBER),
-}
-# What an operation cannot do without, the names by which it is known, and those by which it is something else.
-KNOWN_BY: dict[Operation, tuple[str, str, frozenset[str]]] = {
-    Operation.BOOK: (r"book|reserve|enrol", r"cancel|resched|move|admin|confirm|attend|remove", frozenset({"class"})),
-    Operation.CANCEL: (r"cancel|unbook", r"admin|staff|slot$|class$|all", frozenset({"booking"})),
-    Operation.RESCHEDULE: (r"resched|move|change_booking|swap", r"admin", frozenset({"booking", "class"})),
-    Operation.ADMIN_REMOVE: (
-        r"(admin|staff|desk).*(remove|cancel|delete)|remove",
-        r"user|member",
-        frozenset({"booking"}),
-    ),
-    Operation.CONFIRM: (r"attend|check_?in|mark_present", r"", frozenset({"booking"})),
-    Operation.CREDIT: (
-        r"credit|top_?up|add_(deposit|classes)|grant_classes",
-        r"refund",
-        frozenset({"member", "classes"}),
-    ),
-    Operation.EXPIRE: (r"expire", r"", frozenset()),
-}
-# Where an answer without a mapping may say something, in this order; also one level down.
-SAYS: dict[str, tuple[str, ...]] = {
-    "booking": ("booking_id", "bookingId", "new_booking_id", "reservation_id", "id"),
-    "left": ("deposit_remaining", "remaining", "classes_left", "classes_remaining", "credits_left", "credits_remaining",
-             "remaining_classes", "balance", "new_balance"),
-    "given_back": ("given_back", "classes_given_back", "classes_returned", "refunded", "classes_refunded", "returned"),
-    "deposit": ("deposit_id", "depositId", "id"),
-}  # fmt: skip
-INSIDE = ("data", "result", "booking", "deposit", "reservation")
-OUR_WORDS = {"booking": "booking_id", "left": "deposit_remaining", "given_back": "given_back", "deposit": "deposit_id"}
-SAID_OF = {
-    Operation.BOOK: ("booking", "left"),
-    Operation.RESCHEDULE: ("booking", "left"),
-    Operation.CANCEL: ("given_back",),
-    Operation.ADMIN_REMOVE: ("given_back",),
-    Operation.CREDIT: ("deposit",),
-}
-FLAGS, MESSAGES = ("success", "ok", "succeeded"), ("error", "message", "error_message", "reason", "detail", "code")
 STATUS_WORDS: dict[Status, tuple[str, ...]] = {
     Status.CONFIRMED: ("confirmed", "booked", "active", "reserved", "scheduled"),
     Status.CANCELLED: ("cancelled", "canceled"),
@@ -111,23 +57,6 @@ AUDIT_COLUMNS = frozenset(
     {"id", "trace_id", "operation", "caller", "user_id", "booking_id", "deposit_id", "before", "after"}
 )
 OUTBOX_COLUMNS = frozenset({"id", "booking_id", "user_id", "event"})
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True)
-class Function:
-    """What an operation is on the target: its function, our words to its arguments, and what it returns."""
-
-    name: str
-    arguments: Mapping[str, str]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    returns: str = "record"
-    answers: Mapping[str, str] = field(default_factory=dict)
-
-    def described(self) -> str:
-        """Say it in words."""
-        told = ", ".join(f"{theirs} = the {ours}" for ours, theirs in self.arguments.items())
-        return f"{self.name}({told}) returns {self.returns}"
 
 
 @dataclass
@@ -189,24 +118,10 @@ class Contract:
         """Take a refusal inside an answer with the status 200 for what it is."""
         if self.reference or reply.outcome is not Outcome.ACCEPTED:
             return
-        message = self._soft_error(reply.body)
+        message = answers.soft_error(reply.body, self.soft)
         if message is not None:
             reply.outcome, reply.message = Outcome.REFUSED, message
             reply.reason = next((reason for reason, wording in refusals.items() if wording.search(message)), None)
-
-    def _soft_error(self, body: Any) -> str | None:
-        body = _single(body)
-        if body is False:
-            return "the answer is false"
-        if not isinstance(body, dict):
-            return None
-        flags = (self.soft["flag"],) if "flag" in self.soft else FLAGS
-        messages = (self.soft["message"],) if "message" in self.soft else MESSAGES
-        words = next((str(body[key]) for key in messages if body.get(key)), "")
-        if any(body.get(flag) is False for flag in flags) or str(body.get("status", "")).lower() in ("error", "failed"):
-            return words or "the answer says that it failed, and not why"
-        said_yes = any(body.get(flag) is True for flag in flags)
-        return str(body["error"]) if not said_yes and body.get("error") else None
 
     def read(self, operation: Operation, body: Any) -> dict[str, Any] | None:
         """Read what an accepted answer says, in our words; None for our own studio, whose words are ours.
@@ -216,16 +131,7 @@ class Contract:
         if self.reference:
             return None
         function = self.functions.get(operation)
-        said: dict[str, Any] = {}
-        for word in SAID_OF.get(operation, ()):
-            mapped = function.answers.get(word) if function else None
-            if mapped is not None:
-                said[OUR_WORDS[word]] = _at(_single(body), mapped)
-                continue
-            value = _guess(operation, word, _single(body))
-            if value is not None:
-                said[OUR_WORDS[word]] = value
-        return said
+        return answers.read(operation, body, function.answers if function else {})
 
     # --- words --------------------------------------------------------------------------------------------
 
@@ -267,36 +173,6 @@ class Contract:
         return rows
 
 
-def _single(body: Any) -> Any:
-    """Return the one row of a set."""
-    return body[0] if isinstance(body, list) and len(body) == 1 else body
-
-
-def _at(body: Any, path: str) -> Any:
-    for key in path.split("."):
-        if key:
-            body = body.get(key) if isinstance(body, dict) else None
-    return body
-
-
-def _guess(operation: Operation, word: str, body: Any) -> Any:
-    """Find a value in an answer by what it looks like."""
-    if isinstance(body, dict):
-        for inside in (body, *(body[key] for key in INSIDE if isinstance(body.get(key), dict))):
-            for key in SAYS[word]:
-                if key in inside and _fits(word, inside[key]):
-                    return inside[key]
-        return None
-    bare = (word == "booking" or word == "given_back" or word == "deposit") and not isinstance(body, bool)
-    return body if bare and _fits(word, body) else None
-
-
-def _fits(word: str, value: Any) -> bool:
-    if word in ("booking", "deposit"):
-        return isinstance(value, str) and UUID_TEXT.fullmatch(value) is not None
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 # --- looking -----------------------------------------------------------------------------------------------
 
 
@@ -311,15 +187,14 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
     Raises:
         SuiteError: when the environment names what is not there.
     """
+    there = candidates(connection)
     with connection.cursor() as cursor:
-        cursor.execute(FUNCTIONS)
-        there = [Candidate(*row) for row in cursor.fetchall()]
         cursor.execute(POLICIES)
         policies = cursor.fetchall()
         cursor.execute(WITHOUT_RLS)
         open_tables = {name for (name,) in cursor.fetchall()}
         cursor.execute(KEYS_KEPT)
-        keys_kept = bool(cursor.fetchone()[0])
+        [(keys_kept,)] = cursor.fetchall()
     if not environment.foreign:
         names = {one.name for one in there}
         functions = {o: Function(name, {}) for o, name in environment.functions.items()}
@@ -328,99 +203,16 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
         return Contract(functions=functions, operations=OF_THE_SCHEDULE | operations, lacking=lacking)
     contract = Contract(reference=False, soft=environment.wording.soft_errors)
     contract.policies = {p: choice for p, choice in environment.policies.items() if choice is not Choice.OURS}
-    _find_functions(contract, environment, there)
+    seen = find(environment, there)
+    contract.functions, contract.composites = seen.known, seen.composites
+    contract.operations = OF_THE_SCHEDULE | frozenset(seen.known)
+    contract.lacking, contract.found = seen.lacking, seen.told
     _find_words(contract, environment, catalogue)
     _find_abilities(contract, environment, catalogue, there, keys_kept=keys_kept)
     contract.credited, told = paid.find(environment, catalogue)
     contract.found.append(told)
     _find_sight(contract, policies, open_tables)
     return contract
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A function of the target."""
-
-    name: str
-    names: list[str]
-    types: list[str]
-    required: int
-    returns: str
-    source: str
-
-    def arguments(self) -> dict[str, str]:
-        """Find our words for its arguments; each argument has one."""
-        found: dict[str, str] = {}
-        for name, kind in zip(self.names, self.types, strict=False):
-            bare = re.sub(r"^_?(p|in|v|arg)_", "", name.lower())
-            for word, (pattern, types) in ARGUMENTS.items():
-                if word not in found and kind in types and re.search(pattern, bare):
-                    found[word] = name
-                    break
-        return found
-
-
-def _find_functions(contract: Contract, environment: Environment, there: list[Candidate]) -> None:
-    for operation, name in environment.functions.items():
-        named = [one for one in there if one.name == name]
-        if not named and operation in environment.functions_given:
-            raise SuiteError(f"{FILE}: {environment.name}.functions.{operation}: the target has no function {name}.")
-        if not named:
-            named = _alike(operation, there)
-        if len({one.name for one in named}) > 1:
-            names = ", ".join(sorted({one.name for one in named}))
-            contract.lacking[operation] = f"the target has several functions that may be {operation}: {names}; name one"
-            continue
-        if not named:
-            contract.lacking[operation] = f"the target lacks {name}, and nothing else looks like {operation}"
-            continue
-        _take(contract, environment, operation, named)
-    contract.operations = OF_THE_SCHEDULE | frozenset(contract.functions)
-    for operation, calls in environment.wording.composites.items():
-        if operation not in contract.functions and all(call in contract.functions for call in calls):
-            contract.composites = {**contract.composites, operation: calls}
-            contract.found.append(f"{operation}: the app makes it of {' and '.join(calls)}")
-    for operation in contract.lacking:
-        if operation not in contract.composites:
-            contract.found.append(f"{operation}: not proven: {contract.lacking[operation]}")
-
-
-def _alike(operation: Operation, there: list[Candidate]) -> list[Candidate]:
-    like, unlike, needs = KNOWN_BY[operation]
-    return [
-        one
-        for one in there
-        if re.search(like, one.name)
-        and not (unlike and re.search(unlike, one.name))
-        and needs <= one.arguments().keys()
-        and (operation is not Operation.BOOK or "booking" not in one.arguments())
-    ]
-
-
-def _take(contract: Contract, environment: Environment, operation: Operation, named: list[Candidate]) -> None:
-    """Take the one of a function's forms that asks for the least, with its arguments."""
-    wording = environment.wording
-    said, extra = wording.arguments.get(operation, {}), wording.extra_arguments.get(operation, {})
-    lacks = []
-    for one in sorted(named, key=lambda one: one.required):
-        unknown = [name for name in (*said.values(), *extra) if name not in one.names]
-        arguments = {word: name for word, name in one.arguments().items() if name not in said.values()} | dict(said)
-        arguments = {word: name for word, name in arguments.items() if name not in extra}
-        needed = [name for name in one.names[: one.required] if name not in {*arguments.values(), *extra}]
-        if not unknown and not needed:
-            answers = wording.answers.get(operation, {})
-            function = Function(one.name, arguments, extra, one.returns, answers)
-            contract.functions[operation] = function
-            contract.found.append(f"{operation}: {function.described()}")
-            return
-        lacks.append(
-            f"{one.name} has no argument {', '.join(unknown)}"
-            if unknown
-            else f"{one.name} asks for {', '.join(needed)}: say what that is in `arguments` or `extra_arguments`"
-        )
-    if said or extra:
-        raise SuiteError(f"{FILE}: {environment.name}.arguments.{operation}: {'; '.join(lacks)}.")
-    contract.lacking[operation] = "; ".join(lacks)
 
 
 def _find_words(contract: Contract, environment: Environment, catalogue: Catalogue) -> None:

@@ -19,7 +19,6 @@ from threading import Condition, Event
 
 import requests
 
-from acceptance.asking import Send
 from acceptance.bench import open_database
 from acceptance.client import Caller, Outcome, Reply, Request
 from acceptance.datafiles import devices
@@ -28,6 +27,7 @@ from acceptance.history import Done
 from acceptance.model import Call, Operation
 from acceptance.recovery import GATEWAY_ROLE, PATIENCE, POLL_SECONDS, Victim, come_back, heal, kill, lease
 from acceptance.running_case import RunningCase
+from acceptance.sending import Send
 
 ROUNDS_AFTERWARDS = 2  # calls that each member makes after the recovery
 REPETITIONS = 5

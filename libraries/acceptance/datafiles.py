@@ -86,9 +86,8 @@ def profiles() -> dict[str, dict[str, Any]]:
     """
     path = DATA / "users.yaml"
     users = _entries(path, "users")
-    if isinstance(users, list):
-        users = {user["id"]: user for user in users}
-    return users
+    found: dict[str, dict[str, Any]] = {user["id"]: user for user in users} if isinstance(users, list) else users
+    return found
 
 
 def _entries(path: Path, key: str) -> Any:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -261,9 +262,9 @@ def _first_line(lease: socket.socket, until: float) -> bytes:
         return b""
 
 
-def _studio(answer: dict[str, str], lease: socket.socket) -> Studio:
+def _studio(answer: dict[str, Any], lease: socket.socket) -> Studio:
     if "error" in answer:
         lease.close()
         raise SuiteError(f"the embedded studio cannot start: {answer['error']}")
     lease.settimeout(None)
-    return Studio(**answer, _lease=lease)  # type: ignore[arg-type]
+    return Studio(**answer, _lease=lease)

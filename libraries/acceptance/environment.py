@@ -14,7 +14,8 @@ from acceptance import access, embedded
 from acceptance.access import Access
 from acceptance.datafiles import DATA, ROOT, check_schema, read_yaml
 from acceptance.errors import SuiteError
-from acceptance.model import Choice, Operation, Policy, Refusal, Status
+from acceptance.model import Operation, Refusal, Status
+from acceptance.policies import Choice, Policy
 
 if TYPE_CHECKING:
     from acceptance.people import People
@@ -299,7 +300,7 @@ def _wording(entry: dict[str, Any]) -> Wording:
 
 
 def _document() -> dict[str, Any]:
-    document = read_yaml(FILE)
+    document: dict[str, Any] = read_yaml(FILE)
     check_schema(document, DATA / "environments.schema.json", FILE)
     return document
 

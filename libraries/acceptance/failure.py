@@ -207,8 +207,8 @@ def find_pattern(broken: list[str], step: list[Done]) -> dict[str, Any] | None:
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
-    texts = [json.dumps(side, indent=1, sort_keys=True, default=str).splitlines(True) for side in (before, after)]
-    return "".join(difflib.unified_diff(*texts, "snapshot-before.json", "snapshot-after.json", n=4))
+    old, new = (json.dumps(side, indent=1, sort_keys=True, default=str).splitlines(True) for side in (before, after))
+    return "".join(difflib.unified_diff(old, new, "snapshot-before.json", "snapshot-after.json", n=4))
 
 
 def _write_server_log(case: RunningCase, place: Path) -> None:

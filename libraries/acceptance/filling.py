@@ -151,7 +151,7 @@ class _Completing:
         return person
 
     def _configured(self, table: Table, row: Row) -> Row:
-        said = self.catalogue.values.get(table.name, {})
+        said = self.catalogue.column_values.get(table.name, {})
         unknown = [column for column in said if column not in table.columns]
         if unknown:
             raise SuiteError(f"values: the table {table.name} has no column {', '.join(unknown)}.")
@@ -232,8 +232,9 @@ def parents_numbers(catalogue: Catalogue, anchors: Sequence[str]) -> Iterator[in
     """List the ids that parents of these rows may have where ids are numbers."""
     for table in catalogue.parents_of_rows:
         key = number_key(catalogue.tables[table])
-        for anchor in anchors if key else ():
-            yield key_of(key, anchor, table)
+        if key is not None:
+            for anchor in anchors:
+                yield key_of(key, anchor, table)
 
 
 def number_key(table: Table) -> Column | None:

@@ -171,7 +171,8 @@ def remove(connection: Connection) -> bool:
         return True
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s, 0)", (USERS,))
-        if not cursor.fetchone()[0]:
+        [(got,)] = cursor.fetchall()
+        if not got:
             return False
         try:
             _drop(cursor)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import chain, repeat
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,9 @@ FAULTS_OF: dict[Condition, tuple[Fault, ...]] = {
 }
 # Both ways together; enough to reorder concurrent callers, short enough for 20,000 cases
 LATENCY = {"milliseconds": 30, "jitter": 20, "times": 0}
+
+
+_CONTROLS: dict[str, str] = {}  # a proxy's URL, to where it takes plans
 
 
 @dataclass
@@ -179,19 +182,20 @@ class Network:
             fired = [one["fired"] for one in ledger["planned"]]
         else:
             fired = []
-        for one, count in zip_longest(self.planned, fired, fillvalue=0):
+        for one, count in zip(self.planned, chain(fired, repeat(0)), strict=False):
             if count < max(1, one.get("times", 1)):
                 missing.append(f"{one['fault']} (calendar)" if one["leg"] == "calendar" else str(one["fault"]))
         return missing
 
     def _control(self, session: requests.Session, method: str, **content: Any) -> dict[str, Any]:
-        where = f"{self.url}/acceptance/network/{self.trace_id}"
         until = time.monotonic() + REVIVAL_SECONDS
         while True:
             try:
+                where = f"{self._control_url(session)}/{self.trace_id}"
                 answer = session.request(method, where, timeout=CONTROL_SECONDS, **content)
                 break
             except requests.RequestException as error:
+                _CONTROLS.pop(self.url, None)
                 # It may just close an idle connection, or be started again by its supervisor; what it then has
                 # forgotten counts as not exercised. Asking again says nothing else than before.
                 if time.monotonic() > until or not isinstance(error, requests.ConnectionError):
@@ -202,3 +206,11 @@ class Network:
             raise SuiteError(f"{self.url}: the network proxy refuses the plan: {answer.text}")
         told: dict[str, Any] = answer.json()
         return told
+
+    def _control_url(self, session: requests.Session) -> str:
+        """Ask the proxy where it takes plans, once until it is started again."""
+        if self.url not in _CONTROLS:
+            answer = session.get(f"{self.url}/acceptance/network", timeout=CONTROL_SECONDS)
+            answer.raise_for_status()
+            _CONTROLS[self.url] = answer.json()["control"]
+        return _CONTROLS[self.url]

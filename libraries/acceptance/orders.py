@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from acceptance.client import Outcome
-from acceptance.model import STANDING, Answer, Booking, Call, Choice, Policy, Refusal, State, Status, outcomes
+from acceptance.model import STANDING, Answer, Booking, Call, Refusal, State, Status
+from acceptance.policies import Choice, Policy, outcomes
 from acceptance.snapshot import Snapshot
 
 SEARCH_LIMIT = 20_000

@@ -226,7 +226,8 @@ def give_back(connection: Connection, people: People) -> None:
 def _locked(connection: Connection, function: str, person: Person) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"select {function}(%s, hashtext(%s))", (IN_USE, person.user_id))
-        return bool(cursor.fetchone()[0])
+        [(locked,)] = cursor.fetchall()
+    return bool(locked)
 
 
 def _of_token(word: str, token: str, place: str) -> Person:

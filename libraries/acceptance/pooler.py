@@ -51,5 +51,6 @@ def _is_handed_around(database_url: str) -> bool:
             for connection, pids in zip((one, other), seen, strict=True):
                 with connection.cursor() as cursor:
                     cursor.execute("select pg_backend_pid()")
-                    pids.add(cursor.fetchone()[0])
+                    [(pid,)] = cursor.fetchall()
+                    pids.add(pid)
     return bool(seen[0] & seen[1]) or any(len(pids) > 1 for pids in seen)

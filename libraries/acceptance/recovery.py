@@ -144,7 +144,9 @@ def _connected_since(bench: Bench, instant: datetime) -> int:
         cursor.execute(
             "select count(*) from pg_stat_activity where usename = %s and backend_start <= %s", (GATEWAY_ROLE, instant)
         )
-        return cursor.fetchone()[0]
+        [(number,)] = cursor.fetchall()
+    count: int = number
+    return count
 
 
 def _busy_process(bench: Bench, chance: random.Random) -> int:

@@ -11,6 +11,8 @@ It tries up to twenty times, since a race is not lost each time. Exit code 1: it
 2: it could not be tried.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import hmac
@@ -23,19 +25,21 @@ import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import requests
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the class is spelt in lower case
 
 TRIES = 20
 # These tries had no effect; every other one is made again, a request "delivered twice" before its own answer.
 NEVER_REACHED_THE_SERVER = ("request lost", *(f"{status} before the server" for status in (500, 502, 503, 504)))
 
 
-def token(secret, user_id):
+def token(secret: str, user_id: str | None) -> str:
     """Sign a token for a member or staff (RFC 7519, HS256)."""
 
-    def part(value):
+    def part(value: bytes) -> bytes:
         return base64.urlsafe_b64encode(value).rstrip(b"=")
 
     now = int(time.time())
@@ -46,7 +50,7 @@ def token(secret, user_id):
     return (signed + b"." + part(hmac.new(secret.encode(), signed, hashlib.sha256).digest())).decode()
 
 
-def renamed(value, ids):
+def renamed(value: Any, ids: dict[str, str]) -> Any:
     """Replace the recorded ids by this run's own, at any depth."""
     if isinstance(value, dict):
         return {key: renamed(item, ids) for key, item in value.items()}
@@ -55,22 +59,22 @@ def renamed(value, ids):
     return value
 
 
-def insert(cursor, table, row):
+def insert(cursor: Cursor, table: str, row: dict[str, Any]) -> None:
     """Insert one row, leaving out columns that the table does not have; times count in seconds from now."""
     cursor.execute("select column_name from information_schema.columns where table_name = %s", (table,))
     there = {name for (name,) in cursor.fetchall()}
     row = {key: value for key, value in row.items() if key in there}
     cursor.execute("select now()")
-    now = cursor.fetchone()[0]
+    [(now,)] = cursor.fetchall()
     values = [now + timedelta(seconds=v["seconds"]) if isinstance(v, dict) else v for v in row.values()]
     places = ", ".join(["%s"] * len(row))
     cursor.execute(f"insert into {table} ({', '.join(row)}) values ({places})", values)
 
 
-def set_slot(cursor, slot, record):
+def set_slot(cursor: Cursor, slot: dict[str, Any], record: dict[str, Any]) -> None:
     """Make a class, or change it, so that it starts as far from now as it did in the recorded case."""
     cursor.execute("select (now() + %s * interval '1 second') at time zone %s", (slot["starts_in"], record["zone"]))
-    start = cursor.fetchone()[0]
+    [(start,)] = cursor.fetchall()
     end = max(start.time(), (start + timedelta(minutes=55)).time())
     cursor.execute(
         "insert into pilates_schedule_slots (id, date, start_time, end_time, max_capacity, is_active)"
@@ -81,7 +85,14 @@ def set_slot(cursor, slot, record):
     )
 
 
-def call(url, secret, one, ids, learned, together):
+def call(
+    url: str,
+    secret: str,
+    one: dict[str, Any],
+    ids: dict[str, str],
+    learned: dict[str, str],
+    together: threading.Barrier,
+) -> None:
     """Make one call as often as it reached the server in the recorded case, and learn the id it gives out."""
     headers = {"Authorization": f"Bearer {token(secret, ids.get(one['sub'], one['sub']))}"}
     headers["Idempotency-Key"] = ids.setdefault(one["key"], str(uuid.uuid4()))
@@ -103,7 +114,7 @@ def call(url, secret, one, ids, learned, together):
                 learned[one["booking"]] = answer.json()["booking_id"]
 
 
-def judge(cursor, url, secret, record, ids):
+def judge(cursor: Cursor, url: str, secret: str, record: dict[str, Any], ids: dict[str, str]) -> list[str]:
     """Say what is wrong with the rows now."""
     wrong = []
     for member in record["members"]:
@@ -111,14 +122,14 @@ def judge(cursor, url, secret, record, ids):
         cursor.execute(
             "select coalesce(sum(deposit_remaining), 0) from pilates_deposits where user_id = %s", (user_id,)
         )
-        left = cursor.fetchone()[0]
+        [(left,)] = cursor.fetchall()
         cursor.execute(
             "select count(*), count(*) filter (where status = 'confirmed'),"
             " count(distinct slot_id) filter (where status = 'confirmed')"
             " from pilates_bookings where user_id = %s and status <> 'cancelled'",
             (user_id,),
         )
-        booked, confirmed, slots = cursor.fetchone()
+        [(booked, confirmed, slots)] = cursor.fetchall()
         if left + booked != member["paid"]:
             wrong.append(f"{member['name']} paid for {member['paid']}: {left} left, {booked} booked or attended")
         if confirmed != slots:
@@ -133,7 +144,7 @@ def judge(cursor, url, secret, record, ids):
         cursor.execute(
             "select count(*) from pilates_bookings where slot_id = %s and status = 'confirmed'", (ids[slot["id"]],)
         )
-        count = cursor.fetchone()[0]
+        [(count,)] = cursor.fetchall()
         cursor.execute("select booked_count from pilates_slots_with_occupancy where slot_id = %s", (ids[slot["id"]],))
         shown = cursor.fetchone()
         if count > slot["peak"]:
@@ -143,7 +154,7 @@ def judge(cursor, url, secret, record, ids):
     return wrong
 
 
-def remove(cursor, ids):
+def remove(cursor: Cursor, ids: dict[str, str]) -> None:
     """Remove the rows of this run."""
     own = list(ids.values())
     for table, column in (
@@ -156,11 +167,12 @@ def remove(cursor, ids):
         ("pilates_schedule_slots", "id"),
     ):
         cursor.execute("select to_regclass(%s)", (f"public.{table}",))
-        if cursor.fetchone()[0]:
+        [(there,)] = cursor.fetchall()
+        if there:
             cursor.execute(f"delete from {table} where {column} = any(%s::uuid[])", (own,))
 
 
-def main():
+def main() -> int:
     """Run the recorded case once."""
     try:
         url, secret = os.environ["PILATES_API_URL"], os.environ["PILATES_JWT_SECRET"]
@@ -182,7 +194,7 @@ def main():
     return 0
 
 
-def attempt_once(cursor, url, secret, record):
+def attempt_once(cursor: Cursor, url: str, secret: str, record: dict[str, Any]) -> list[str]:
     """Make the rows, make the calls, say what is wrong, and remove the rows."""
     ids = {old: record["prefix"] + str(uuid.uuid4())[8:] for old in record["ids"]}
     try:
@@ -200,7 +212,8 @@ def attempt_once(cursor, url, secret, record):
                     (ids[event["expire"]],),
                 )
             else:
-                learned, together = {}, threading.Barrier(len(event["calls"]))
+                learned: dict[str, str] = {}
+                together = threading.Barrier(len(event["calls"]))
                 threads = [
                     threading.Thread(target=call, args=(url, secret, one, ids, learned, together))
                     for one in event["calls"]

@@ -110,7 +110,8 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
     Raises:
         SuiteError: when the target turns a row away; names the table and how to say what it wants.
     """
-    statements, values = [], []
+    statements: list[str] = []
+    values: list[Any] = []
     for table, row, shared in filling.complete(catalogue, made):
         names = ", ".join(f'"{column}"' for column in row)
         places = ", ".join(["%s"] * len(row))
@@ -129,8 +130,8 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
         except psycopg2.errors.UniqueViolation:
             raise
         except (psycopg2.errors.IntegrityError, psycopg2.errors.DataError, psycopg2.errors.RaiseException) as error:
-            names = [error.diag.table_name] if error.diag.table_name else dict.fromkeys(table for table, _ in made)
-            words = f"the suite cannot make a row of {' or '.join(names)}: {error.diag.message_primary}"
+            tables = [error.diag.table_name] if error.diag.table_name else dict.fromkeys(table for table, _ in made)
+            words = f"the suite cannot make a row of {' or '.join(tables)}: {error.diag.message_primary}"
             help_with = "say what its columns get in data/environments.yaml: values: {table: {column: value}}"
             raise SuiteError(f"{words}; {help_with}.") from None
 
@@ -265,7 +266,7 @@ def remove_rows(connection: Connection, run: str | None = None) -> dict[str, int
     with connection.cursor() as cursor:
         for table, column in (("user_profiles", "user_id"), ("pilates_schedule_slots", "id")):
             cursor.execute(f"select count(*) from public.{table} where {column} between %s and %s", (low, high))
-            counts[table] = cursor.fetchone()[0]
+            [(counts[table],)] = cursor.fetchall()
         cursor.execute(
             "select user_id::text from public.user_profiles where user_id between %(low)s and %(high)s"
             " union all select id::text from public.pilates_schedule_slots where id between %(low)s and %(high)s",

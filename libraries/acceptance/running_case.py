@@ -20,6 +20,7 @@ from acceptance.errors import NotProven
 from acceptance.history import Done, log_record, seen, seen_of
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import State
+from acceptance.snapshot import Snapshot
 
 OF_THE_ROWS = ("I1", "I2", "I3", "I4", "I5", "I6")
 
@@ -45,11 +46,11 @@ class RunningCase(Asking):
         self.name = name
         self.breaches: list[Breach] = []
         self.broken_in: dict[Breach, int] = {}  # the number of the step after which it was first seen
-        self.first: snapshot.Snapshot | None = None
+        self.first: Snapshot | None = None
         self.changed = False
         self.looked_at_calendar = False
         self.explained: bool | None = True
-        self.snapshots: list[tuple[snapshot.Snapshot, snapshot.Snapshot]] = []
+        self.snapshots: list[tuple[Snapshot, Snapshot]] = []
         self.complaints: list[str] = []
         self.crashes: list[str] = []
         self.kills_seen: list[str] = []
@@ -64,14 +65,15 @@ class RunningCase(Asking):
             sum(row["deposit_remaining"] for row in one.deposits if row["user_id"] == member)
             for one in self.snapshots[-1]
         )
-        return after - before
+        change: int = after - before
+        return change
 
     def clear_up(self) -> None:
         """Do what the faults have left to do."""
         while self.aftermath:
             self.aftermath.pop(0)()
 
-    def snapshot(self) -> snapshot.Snapshot:
+    def snapshot(self) -> Snapshot:
         """Read the case's rows now."""
         self.insert()
         bench = self.bench
@@ -81,7 +83,7 @@ class RunningCase(Asking):
     def _user_ids(self) -> list[str]:
         return [person.user_id for person in self.people.values() if person.user_id]
 
-    def before(self) -> snapshot.Snapshot:
+    def before(self) -> Snapshot:
         """Return the rows as they are now; they are read again only when something was changed around the API."""
         if self.last is None or self.waiting:
             self.last = self.snapshot()
@@ -89,13 +91,14 @@ class RunningCase(Asking):
             self.first = self.last
         return self.last
 
-    def settle(self, before: snapshot.Snapshot, step: list[Done], known: State | None) -> None:
+    def settle(self, before: Snapshot, step: list[Done], known: State | None) -> None:
         """Read the rows after a step, find the order that explains it, check the invariants, write the log."""
         self.clear_up()
         self.steps.append(step)
         self.last = self.snapshot()
         after = self.last
-        state, explained = known, True
+        state = known
+        explained: bool | None = True
         if known is None:
             self.learn_credits(step, before, after)
             try:
@@ -129,7 +132,7 @@ class RunningCase(Asking):
                 self.breaches.append(breach)
                 self.broken_in[breach] = len(self.steps)
 
-    def _explain(self, step: list[Done], after: snapshot.Snapshot) -> State | None:
+    def _explain(self, step: list[Done], after: Snapshot) -> State | None:
         """Find an order of the calls of a step that gives the answers and the rows.
 
         Our studio must do as the model does. Another one may choose some rules otherwise; then what a scenario expects
@@ -166,7 +169,7 @@ class RunningCase(Asking):
         unseen = [replace(done.call, creates=f"{done.call.creates}-{n}") for n in range(done.unseen)]
         return [*(orders.Seen(call, Outcome.UNKNOWN) for call in unseen), last]
 
-    def _facts(self, before: snapshot.Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
+    def _facts(self, before: Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
         given = frozenset(row["id"] for table, row in self.made if table == "pilates_bookings")
         facts = Facts(before, after, self.steps, self.credited, self.names, self.peak, explained, views or [], given)

@@ -127,5 +127,6 @@ def _prepared(cursor: Cursor, query: str, values: tuple[list[str], list[str], st
         cursor.execute(f"prepare {name} (uuid[], uuid[], text) as {query}")
         known.add(name)
     cursor.execute(f"execute {name} (%s::uuid[], %s::uuid[], %s)", values)
-    text: str = cursor.fetchone()[0]
+    [(found,)] = cursor.fetchall()
+    text: str = found
     return text

@@ -102,7 +102,7 @@ def _leave_out_what_is_not_the_databases() -> None:
     """Let calls go straight to PostgreSQL, and check nothing."""
     local = threading.local()
 
-    def call(_session: requests.Session, target: environment.Target, request: Request, **_more: Any) -> Reply:
+    def call(session: requests.Session, target: environment.Target, request: Request, **_more: Any) -> Reply:
         if not hasattr(local, "connection"):
             local.connection = psycopg2.connect(target.database_url)
         return _call(local.connection, request)

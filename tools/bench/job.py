@@ -37,7 +37,7 @@ DRIVERS = {
 class Setting(NamedTuple):
     """How many cases, by how many workers."""
 
-    count: int
+    cases: int
     workers: int
 
 
@@ -71,9 +71,9 @@ def bench(plan: Plan, console: Console) -> list[dict[str, Any]]:
         with closing(embedded.attach(clone / "tools" / "studio" / "supervisor.py")) as studio:
             for number in range(1, plan.rounds + 1):
                 for setting in settings:
-                    table = _table(clone, setting.count)
+                    table = _table(clone, setting.cases)
                     for driver in DRIVERS:
-                        words = f"round {number} of {plan.rounds}: {setting.count} cases, {setting.workers} workers"
+                        words = f"round {number} of {plan.rounds}: {setting.cases} cases, {setting.workers} workers"
                         with console.status(f"{words}: {DRIVERS[driver]}"):
                             cost = _measured(driver, setting, clone, table, studio)
                         console.print(f"{words}, ({driver}) {cost.seconds:.1f} s", highlight=False)
@@ -91,7 +91,7 @@ def _table(clone: Path, count: int) -> Path:
 
 def _measured(driver: str, setting: Setting, clone: Path, table: Path, studio: Studio) -> Cost:
     """Run one driver once."""
-    count, workers = str(setting.count), str(setting.workers)
+    count, workers = str(setting.cases), str(setting.workers)
     variables = {"PYTHONPATH": f"{clone}:{clone / 'libraries'}", "BENCH_TABLE": str(table)}
     with tempfile.TemporaryDirectory(prefix="bench-evidence-") as folder:
         variables["BENCH_FOLDER"] = folder
@@ -111,13 +111,13 @@ def _record(setting: Setting, driver: str, found: list[Cost]) -> dict[str, Any]:
     seconds = median(cost.seconds for cost in found)
     parts = found[0].cpu
     return {
-        "cases": setting.count,
+        "cases": setting.cases,
         "workers": setting.workers,
         "driver": driver,
         "rounds": len(found),
         "seconds": round(seconds, 1),
-        "per_second": round(setting.count / seconds, 1),
-        "cpu_ms": {part: round(median(c.cpu[part] for c in found) * 1000 / setting.count, 1) for part in parts},
+        "per_second": round(setting.cases / seconds, 1),
+        "cpu_ms": {part: round(median(c.cpu[part] for c in found) * 1000 / setting.cases, 1) for part in parts},
         "memory_mb": round(median(cost.memory for cost in found)),
         "largest_mb": round(median(cost.largest for cost in found)),
     }

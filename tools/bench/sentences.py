@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from robot.running import Keyword as KeywordCall
 from robot.running import ResourceFile
 
 from acceptance import current
@@ -77,7 +78,10 @@ class Vocabulary:
                 values |= zip(keyword.embedded.args, match.groups(), strict=True)
             elif plain(keyword.name) != plain(words):
                 continue
-            return [self._call(item.name, item.args, values) for item in keyword.body]
+            body = [item for item in keyword.body if isinstance(item, KeywordCall)]
+            if len(body) < len(keyword.body):
+                raise SuiteError(f"the sentence {words!r} stands for more than calls one after the other.")
+            return [self._call(item.name or "", item.args, values) for item in body]
         raise SuiteError(f"no resource file has the sentence {words!r}.")
 
     def _call(self, name: str, arguments: tuple[str, ...], values: dict[str, Any]) -> Call:
@@ -85,7 +89,8 @@ class Vocabulary:
         filled = [VARIABLE.sub(lambda found: str(values[found[1]]), argument) for argument in arguments]
         kinds = typing.get_type_hints(method)
         names = list(inspect.signature(method).parameters)
-        positional, named = [], {}
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
         for argument in filled:
             match = NAMED.fullmatch(argument)
             if match and match[1] in names:

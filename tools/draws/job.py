@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from robot.api import ExecutionResult, TestSuite
+from robot.api import TestSuite
+from robot.result import Result
 
 from acceptance import current, environment, rows
 from acceptance.bench import Bench, open_database, run_digits
@@ -403,7 +404,7 @@ class _Judgement:
         return self.broke[0] if self.verdict == "failed" else ""
 
 
-def _judgement(result: ExecutionResult) -> _Judgement:
+def _judgement(result: Result) -> _Judgement:
     test = next(iter(result.suite.all_tests))
     if test.passed:
         return _Judgement("passed")

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from acceptance import schedule
 from acceptance.datafiles import profiles
 from acceptance.faults import SENTENCES
-from acceptance.model import Call, Operation, State, apply
+from acceptance.model import Call, Operation, State
+from acceptance.rules import apply
 from tools.generator import orders
 from tools.generator.matrix import Action, Matrix, Row
 from tools.generator.story import ALL_OTHERS, ASKS, Story, call_of, others_book

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 from covertable import make, sorters
 
@@ -24,10 +24,8 @@ Tuple = tuple[tuple[str, str], ...]
 
 def tuples(row: Row) -> Iterable[Tuple]:
     """List what a row covers: the pairs over every factor, and the triples over every factor but the user."""
-    for names in combinations(PAIRED, 2):
-        yield tuple((name, row[name]) for name in names)
-    for names in combinations(TRIPLED, 3):
-        yield tuple((name, row[name]) for name in names)
+    paired, tripled = ([(name, row[name]) for name in names] for names in (PAIRED, TRIPLED))
+    return chain(combinations(paired, 2), combinations(tripled, 3))
 
 
 def feasible(matrix: Matrix, actions: Sequence[Action]) -> set[Tuple]:
@@ -120,17 +118,17 @@ class _Picker:
 
     def gain(self, row: Row) -> int:
         """Count what a row covers that is still missing."""
-        return sum(item in self.missing for item in tuples(row))
+        return len(self.missing.intersection(tuples(row)))
 
     def with_user(self, row: Row) -> Row:
         """Give a row a profile that its action has met least; among these, the one that covers most."""
         users, met = self.users[row["action"]], self.met[row["action"]]
+        fewest = min(met.values())
+        least_met = [user for user in users if met[user] == fewest]
         if self.nothing_to_gain:
-            fewest = min(met.values())
-            user = self.rng.choice([user for user in users if met[user] == fewest])
+            user = self.rng.choice(least_met)
             return {**row, "user": user, "class": users[user]}
-        candidates = [{**row, "user": user, "class": users[user]} for user in users]
-        return max(candidates, key=lambda one: (-met[one["user"]], self.gain(one)))
+        return max(({**row, "user": user, "class": users[user]} for user in least_met), key=self.gain)
 
     def best(self, category: str) -> Row:
         """Return the row that covers most of what is missing, among a few built around missing pieces."""

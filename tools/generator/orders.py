@@ -28,7 +28,7 @@ def tell(matrix: Matrix, stops: int) -> list[tuple[Row, Action]]:
     Returns:
         The row of each case and the action that is made of its calls and the moves.
     """
-    rows = []
+    rows: list[tuple[Row, Action]] = []
     for name, family in matrix.orders.items():
         for calls in (*combinations_with_replacement(family["calls"], 2), *map(tuple, family.get("triples", ()))):
             if family.get("with", calls[0]) not in calls:

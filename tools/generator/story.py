@@ -14,7 +14,8 @@ from acceptance.bench import STAFF_DEVICE
 from acceptance.datafiles import devices, profiles
 from acceptance.errors import SuiteError
 from acceptance.faults import NEVER_REACHED_THE_SERVER, Disturbance, disturbance
-from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status, apply
+from acceptance.model import Answer, Booking, Call, Deposit, Operation, Refusal, Slot, State, Status
+from acceptance.rules import apply
 from acceptance.scene import PLAIN_DEVICE
 from tools.generator.matrix import FILE, Action, Matrix, Row
 
@@ -76,7 +77,6 @@ class Story:
         self.sequence: list[dict[str, Any]] = []
         self.actors: list[dict[str, Any]] = []
         self.faults: list[str] = []
-        self.assertions: list[str] = []
         self.state = State(tuple(self._deposits()), (self._slot("class", row_when=self.row["when"]),))
         self.others = 0
         self.count = 0

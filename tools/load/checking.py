@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from acceptance.client import Outcome
-from acceptance.invariants import BECOMES, Breach, Facts, check, classes
-from acceptance.model import STANDING, Operation, Status
+from acceptance.invariants import Breach, Facts, check
+from acceptance.invariants.deposits import classes
+from acceptance.model import BECOMES, STANDING, Operation, Status
 from acceptance.snapshot import Snapshot
 from tools.load import elsewhere
 
@@ -195,10 +196,10 @@ def audited(load: Load) -> Iterator[str]:
     for answer in load.answers:
         if answer["outcome"] != Outcome.ACCEPTED or answer.get("first"):
             continue
-        due = _entries_due(answer)
-        if traces[answer["trace"]] not in due:
+        owed = _entries_due(answer)
+        if traces[answer["trace"]] not in owed:
             what = f"{answer['operation']} for {load.name(answer['member'])} (trace {answer['trace']})"
-            number = f"{_or(map(str, due))} audit entries are due, {traces[answer['trace']]} are there"
+            number = f"{_or(map(str, owed))} audit entries are due, {traces[answer['trace']]} are there"
             yield f"{what} was accepted: {number}."
 
 

@@ -15,7 +15,8 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from rich.console import Console
 
-from acceptance import rows, snapshot
+from acceptance import snapshot
+from acceptance.catalogue import Catalogue
 from acceptance.client import Caller, Outcome, Request, call, token
 from acceptance.contract import Contract
 from acceptance.datafiles import devices
@@ -43,7 +44,7 @@ def conclude(
     wish: Wish,
     target: Target,
     connection: Connection,
-    catalogue: rows.Catalogue,
+    catalogue: Catalogue,
     contract: Contract,
     made: Scene,
     ran: Ran,
@@ -114,7 +115,7 @@ def _answers(place: Path, expected: int) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _after(
-    connection: Connection, catalogue: rows.Catalogue, contract: Contract, made: Scene, settled: bool
+    connection: Connection, catalogue: Catalogue, contract: Contract, made: Scene, settled: bool
 ) -> snapshot.Snapshot:
     """Read all rows of the load at one instant; where a request may still be under way, once they stay the same."""
     after = _read(connection, catalogue, contract, made)
@@ -126,14 +127,15 @@ def _after(
     return after
 
 
-def _read(connection: Connection, catalogue: rows.Catalogue, contract: Contract, made: Scene) -> snapshot.Snapshot:
+def _read(connection: Connection, catalogue: Catalogue, contract: Contract, made: Scene) -> snapshot.Snapshot:
     with connection.cursor() as cursor:
         cursor.execute("begin isolation level repeatable read read only")
         try:
             after = snapshot.take(connection, catalogue, made.users, made.peak, "", contract)
             if contract.audit and "pilates_audit_log" in catalogue:
                 cursor.execute(AUDIT, (made.users,))
-                after = replace(after, audit=orjson.loads(cursor.fetchone()[0]))
+                [(entries,)] = cursor.fetchall()
+                after = replace(after, audit=orjson.loads(entries))
         finally:
             cursor.execute("commit")
     return after

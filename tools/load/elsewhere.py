@@ -15,8 +15,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from acceptance.client import Outcome
-from acceptance.invariants import BECOMES, Breach, classes
-from acceptance.model import STANDING, Operation, Status
+from acceptance.invariants import Breach
+from acceptance.invariants.deposits import classes
+from acceptance.model import BECOMES, STANDING, Operation, Status
 
 if TYPE_CHECKING:
     from tools.load.checking import Load
@@ -144,7 +145,8 @@ def paid_for(load: Load) -> tuple[dict[str, int], list[Breach]]:
     by_deposit = Counter(row.get("deposit_id") for row in load.after.bookings if row["status"] in STANDING)
 
     def surplus(row: Row) -> int:
-        return row["deposit_remaining"] + by_deposit[row["id"]] - credited.get(row["id"], 0)
+        left: int = row["deposit_remaining"]
+        return left + by_deposit[row["id"]] - credited.get(row["id"], 0)
 
     for member in of_member.keys() | unnamed.keys():
         mine = of_member[member]

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -238,7 +238,7 @@ def _arrange(die: Callable[[], None] | None) -> Callable[[], None]:
 
 
 @contextmanager
-def _signals_wait():
+def _signals_wait() -> Iterator[None]:
     """Hold back Ctrl-C while processes are started, so that none is started and then forgotten."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
@@ -285,7 +285,8 @@ def _wait_for(process: subprocess.Popen[bytes], console: Console) -> None:
 
 def _free_port() -> int:
     with closing(socket.create_server((LOCAL, 0))) as listener:
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+    return port
 
 
 def _check_port(host: str, port: int, option: str) -> None:

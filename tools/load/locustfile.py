@@ -55,7 +55,8 @@ OUR_ARGUMENTS: dict[Operation, dict[str, str]] = {
     Operation.CREDIT: {"member": "p_user_id", "classes": "p_classes"},
 }
 
-locust.stats.CSV_STATS_INTERVAL_SEC = 0.5  # the coordinator shows the progress from it
+# The coordinator shows the progress from it. Locust hands it to a sleep, which takes parts of a second as well.
+locust.stats.CSV_STATS_INTERVAL_SEC = 0.5  # type: ignore[assignment]
 locust.stats.CSV_STATS_FLUSH_INTERVAL_SEC = 0
 locust.stats.PERCENTILES_TO_REPORT = [0.5, 0.95, 0.99, 1.0]
 
@@ -129,14 +130,16 @@ def begin(environment: Environment, runner: LocalRunner | MasterRunner | WorkerR
         runner.register_message("plan", lambda msg, **_: _take_plan(runner, msg.data))
         runner.send_message("plan wanted")
         environment.events.report_to_master.add_listener(_report)
-    else:
-        shared.set_plan(orjson.loads((shared.folder / "plan.json").read_bytes()))
+        return
+    if shared.folder is None:
+        raise SystemExit("PILATES_LOAD names no folder; only a worker on another machine has none.")
+    shared.set_plan(orjson.loads((shared.folder / "plan.json").read_bytes()))
     if isinstance(runner, MasterRunner):
         runner.register_message(
             "plan wanted",
             lambda msg, **_: runner.send_message("plan", orjson.loads(orjson.dumps(shared.plan)), msg.node_id),
         )
-        keeper = Keeper(runner)
+        keeper = Keeper(runner, shared.folder / "answers")
         environment.events.worker_report.add_listener(keeper.keep)
         environment.events.test_stopping.add_listener(keeper.wait_for_last_reports)
 
@@ -168,8 +171,9 @@ def _report(data: dict[str, Any], **_: Any) -> None:
 class Keeper:
     """The master's side of the answers: writes down those of workers that cannot reach the run's folder."""
 
-    def __init__(self, runner: MasterRunner):
+    def __init__(self, runner: MasterRunner, answers: Path):
         self._runner = runner
+        self._answers = answers
         self._last: set[str] = set()
 
     def keep(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -180,7 +184,7 @@ class Keeper:
             return
         lines = [*data["answers"], {"last": True}] if data["last"] else data["answers"]
         name = "".join(c if c.isalnum() else "-" for c in client_id)
-        with (shared.folder / "answers" / f"remote-{name}.jsonl").open("ab") as file:
+        with (self._answers / f"remote-{name}.jsonl").open("ab") as file:
             file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
 
     def wait_for_last_reports(self, **_: Any) -> None:
@@ -352,12 +356,13 @@ class Member(Client):
 
     role = "member"
     weight = 9
+    user_id = ""
 
     def sign_in(self) -> Caller:
         """Be one of the members; where there are more users than members, several devices are one member."""
-        user_id = self.plan.members[self.number % len(self.plan.members)]
+        self.user_id = self.plan.members[self.number % len(self.plan.members)]
         device = devices()[self.random.choice(PHONES)]
-        return Caller("member", "user", user_id, device, shared.target.environment.zone)
+        return Caller("member", "user", self.user_id, device, shared.target.environment.zone)
 
     @task
     def act(self) -> None:
@@ -403,7 +408,7 @@ class Member(Client):
 
     def mine(self) -> list[dict[str, Any]]:
         """Look at what is booked."""
-        params = {"user_id": f"eq.{self.caller.user_id}", "status": self.standing, "select": "id,slot_id"}
+        params = {"user_id": f"eq.{self.user_id}", "status": self.standing, "select": "id,slot_id"}
         return self.read("own bookings", "/pilates_bookings", params)
 
     def give_back(self) -> None:
@@ -415,7 +420,7 @@ class Member(Client):
     def move(self) -> None:
         """Move a booking to another class."""
         if self.may(Operation.RESCHEDULE) and (booked := self.mine()):
-            one, member = self.random.choice(booked), self.caller.user_id
+            one, member = self.random.choice(booked), self.user_id
             slot = self.some_class()
             if Operation.RESCHEDULE not in self.contract.composites:
                 self.ask(Operation.RESCHEDULE, member=member, booking=one["id"], **{"class": slot})
@@ -424,11 +429,11 @@ class Member(Client):
 
     def book(self, slot: str) -> Reply:
         """Book a class."""
-        return self.ask(Operation.BOOK, member=self.caller.user_id, **{"class": slot})
+        return self.ask(Operation.BOOK, member=self.user_id, **{"class": slot})
 
     def cancel(self, booking: str, slot: str) -> Reply:
         """Cancel a booking that is known."""
-        return self.ask(Operation.CANCEL, member=self.caller.user_id, booking=booking, **{"class": slot})
+        return self.ask(Operation.CANCEL, member=self.user_id, booking=booking, **{"class": slot})
 
 
 class FrontDesk(Client):

@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import rows
+from acceptance.catalogue import Catalogue
 from acceptance.contract import Contract
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
@@ -87,7 +88,7 @@ def operations_missing(plan: Plan) -> list[str]:
 
 def make(
     connection: Connection,
-    catalogue: rows.Catalogue,
+    catalogue: Catalogue,
     contract: Contract,
     plan: Plan,
     chosen: Environment,
@@ -111,7 +112,7 @@ def make(
     scene, chance = Scene(plan), random.Random(plan.seed)  # noqa: S311 - reproducible on purpose
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
-        now = cursor.fetchone()[0]
+        [(now,)] = cursor.fetchall()
     people = _people(scene, contract, members, now, chance)
     slots = _classes(scene, classes, now, chosen.zone, chance)
     for attempt in range(rows.TRIES):

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from acceptance.client import Outcome
-from acceptance.contract import Contract, Function
+from acceptance.contract import Contract
+from acceptance.functions import Function
 from acceptance.model import OF_THE_SCHEDULE, Operation, Refusal
 
 

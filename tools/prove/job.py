@@ -127,7 +127,7 @@ def _give(worker: _Worker, queue: list[overlays.Overlay]) -> None:
 
 def _heard(worker: _Worker, ready: bool) -> Verdict | None:
     try:
-        return worker.wire.recv() if ready else None  # type: ignore[no-any-return]
+        return worker.wire.recv() if ready else None
     except (EOFError, ConnectionError):
         return None
 
@@ -150,7 +150,9 @@ def _end(worker: _Worker) -> None:
 
 
 @contextmanager
-def _workers(number: int, general: plan.Plan, access: stand.Access, place: Path, wish: Wish) -> Iterator:
+def _workers(
+    number: int, general: plan.Plan, access: stand.Access, place: Path, wish: Wish
+) -> Iterator[tuple[list[_Worker], Callable[[], _Worker]]]:
     """Keep workers; whatever happens, none of them and of their databases is left."""
     context = multiprocessing.get_context("fork")
     everyone: list[_Worker] = []

@@ -7,7 +7,7 @@ order. What a test is about is read from its own sentences, what a mutant is abo
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,11 +128,11 @@ class Plan:
         asked, said = wanted(overlay), stems(f"{overlay.id} {overlay.head.get('symptom', '')}")
         fits = {test.name: score(test, asked, said, self.rare) for test in self.tests}
         fitting = sorted(self.tests, key=lambda test: -fits[test.name])
-        met: Counter[str] = Counter()
+        told: Counter[str] = Counter()
         keys = {}
         for test in fitting:
-            keys[test.name] = LIKE * met[test.action] - fits[test.name]
-            met[test.action] += bool(test.action)
+            keys[test.name] = LIKE * told[test.action] - fits[test.name]
+            told[test.action] += bool(test.action)
         return sorted(fitting, key=lambda test: keys[test.name])
 
 
@@ -218,7 +218,7 @@ def _sentences(body: Any) -> list[str]:
 
 def wanted(overlay: Overlay) -> dict[str, float]:
     """Weigh what a mutant asks for by its head: most by its name and what it needs."""
-    asked: Counter[str] = Counter()
+    asked: defaultdict[str, float] = defaultdict(float)
     sources = (("id", 3.0), ("needs", 6.0), ("family", 2.0), ("symptom", 1.0))
     texts = {**overlay.head, "id": overlay.id}
     if overlay.is_race:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,7 +147,11 @@ def _load(samples: list[dict[str, Any]], name: str, cores: int, began: datetime,
         include_x_axis=True,
         **_times(step, buckets),
     )
-    for name, value in (("CPU busy", lambda s: s["cpu_percent"]), ("load per core", lambda s: 100 * s["load"] / cores)):
+    drawn: dict[str, Callable[[dict[str, float]], float]] = {
+        "CPU busy": lambda sample: sample["cpu_percent"],
+        "load per core": lambda sample: 100 * sample["load"] / cores,
+    }
+    for name, value in drawn.items():
         means = [[value(sample) for sample in placed.get(number, ())] for number in range(buckets)]
         chart.add(name, [round(sum(found) / len(found), 1) if found else None for found in means])
     return _still(chart)

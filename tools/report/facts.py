@@ -13,6 +13,7 @@ import orjson
 from tools.report import findings, logs, proof
 from tools.report.figures import percentile
 from tools.report.findings import Finding
+from tools.report.proof import Draws, Proof
 from tools.report.results import Case, Results, read
 from tools.run import folder, machine, reruns
 
@@ -32,8 +33,8 @@ class Facts:
     samples: list[dict[str, Any]]
     verdicts: list[dict[str, Any]]
     findings: list[Finding]
-    proof: proof.Proof | None
-    draws: proof.Draws | None
+    proof: Proof | None
+    draws: Draws | None
 
     @property
     def coverage(self) -> dict[str, dict[str, int]]:
@@ -46,7 +47,8 @@ class Facts:
     @property
     def missing(self) -> int:
         """The cases of which nothing is known."""
-        return self.results.counts["NOT RUN"] + self.record["counts"]["lost"]
+        lost: int = self.record["counts"]["lost"]
+        return self.results.counts["NOT RUN"] + lost
 
     @property
     def is_whole(self) -> bool:

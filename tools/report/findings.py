@@ -153,7 +153,7 @@ class Finding:
         """What is done when it breaks, in a few words."""
         if self.invariant == UNJUDGED:
             return "Cases that could not be judged"
-        if self.operations == {WRITES}:
+        if self.operations == [WRITES]:
             return f"{DOING[WRITES]}: {self.first.sentence.rstrip('.')}"
         doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
         return f"{doing[0].upper()}{doing[1:]}, {CONDITIONS[self.kind]}"

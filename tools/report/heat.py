@@ -85,8 +85,8 @@ def grids(table: Mapping[str, Any], cases: list[Case]) -> dict[tuple[str, str], 
     plan = matrix.load()
     verdicts = {case.id: case.status for case in cases if case.status in ("PASS", "FAIL")}
     rows = [(_levels(plan, case), verdicts.get(case["test_id"])) for case in table.get("cases", ())]
-    rows = [(levels, verdict) for levels, verdict in rows if levels and verdict]
-    if not rows:
+    judged = [(levels, verdict) for levels, verdict in rows if levels and verdict]
+    if not judged:
         return {}
     named = {case["category"] for case in table["cases"]}
     actions = [action for action in plan.actions.values() if action.category in named]
@@ -106,7 +106,7 @@ def grids(table: Mapping[str, Any], cases: list[Case]) -> dict[tuple[str, str], 
         grid.rows = [level for level in order[down] if any(level == one for one, _ in possible)]
         grid.columns = [level for level in order[across] if any(level == other for _, other in possible)]
         grid.cells = {(r, c): Cell((r, c) in possible) for r in grid.rows for c in grid.columns}
-        for levels, verdict in rows:
+        for levels, verdict in judged:
             cell = grid.cells.get((levels[down], levels[across]))
             if cell:
                 cell.cases += 1

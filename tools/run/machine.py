@@ -66,7 +66,8 @@ class Sampler:
                 with suppress(psycopg2.Error), connection.cursor() as cursor:
                     cursor.execute(DATABASE)
                     names = ("active", "connections", "lock_waits")
-                    sample |= dict(zip(names, cursor.fetchone(), strict=True))
+                    [found] = cursor.fetchall()
+                    sample |= dict(zip(names, found, strict=True))
                 file.write(orjson.dumps(sample, option=orjson.OPT_APPEND_NEWLINE))
                 file.flush()
         connection.close()

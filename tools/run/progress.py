@@ -50,7 +50,9 @@ class Watch:
         self._task = self._bar.add_task("starting", total=self.total, words="")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
         os.close(self._pipe)
         self._path.unlink()

@@ -115,12 +115,12 @@ def cost(case: dict[str, Any]) -> float:
 
 def _files(suite: TestSuite | None) -> list[Unit]:
     """Make a unit of each file: its setup, such as a studio of its own, is paid for once."""
-    files: dict[str, list[TestCase]] = {}
+    files: dict[Path | None, list[TestCase]] = {}
     for test in suite.all_tests if suite else ():
-        files.setdefault(test.parent.full_name, []).append(test)
+        files.setdefault(test.source, []).append(test)
     units = []
-    for tests in files.values():
-        each = SLOW.get(Path(tests[0].source).stem, BY_HAND)
+    for source, tests in files.items():
+        each = SLOW.get(source.stem, BY_HAND) if source else BY_HAND
         units.append(Unit(tuple(cases.id_of(test.name) for test in tests), len(tests) * each))
     return units
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("suites", "resources", "libraries", "data", "tools")
 FILES = ("requirements.txt", "pyproject.toml")
 NOT_COPIED = shutil.ignore_patterns("generated", "__pycache__")
+SECONDS = 240
 
 
 def interruptible() -> None:
@@ -36,3 +40,16 @@ def make_clone(folder: Path, *, suites: Collection[str] = ()) -> Path:
             if not list(path.parent.glob("*.robot")):
                 shutil.rmtree(path.parent)  # Robot Framework wants no empty suite
     return folder
+
+
+def pilates(clone: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Type a command in a clone, with further variables in its environment."""
+    return subprocess.run(
+        [sys.executable, "tools/pilates.py", *arguments],
+        cwd=clone,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )

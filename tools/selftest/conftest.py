@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded
@@ -23,23 +24,30 @@ SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
 OF_ONE_STUDIO = {
-    "test_access",
-    "test_calendar",
-    "test_cli",
-    "test_clients",
-    "test_crash",
-    "test_instruments",
-    "test_load",
-    "test_load_elsewhere",
-    "test_draws",
+    "access",
+    "calendar",
+    "cli",
+    "clients",
+    "crash",
+    "disturbed_cases",
+    "draws",
+    "instruments",
+    "load",
+    "load_elsewhere",
 }
 
 
+def topic_of(path: Path) -> str:
+    """Return what a file's tests are about: the folder it is in, which shares what it needs, or its own name."""
+    first = path.relative_to(Path(__file__).parent).parts[0]
+    return first.removeprefix("test_").removesuffix(".py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
+    """Keep the tests of a topic together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
     for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("one studio" if name in OF_ONE_STUDIO else name))
+        topic = topic_of(item.path)
+        item.add_marker(pytest.mark.xdist_group("one studio" if topic in OF_ONE_STUDIO else topic))
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +80,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     handler = signal.getsignal(signal.SIGTERM)
     yield run
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

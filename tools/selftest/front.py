@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -96,7 +97,7 @@ def in_front(front: Front, certificate: Path | None = None) -> Iterator[Front]:
             """Say nothing."""
 
     class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
+        def handle_error(self, request: Any, client_address: Any) -> None:
             """Let go whoever does not like our certificate; any other error is one."""
             if not isinstance(sys.exc_info()[1], OSError):
                 super().handle_error(request, client_address)

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import access, environment, trespass
-from acceptance.bench import Bench, open_database
 from acceptance.embedded import Studio
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
 from acceptance.model import Operation
 from acceptance.running_case import RunningCase
+from tools.selftest.benches import bench_on
 
 TABLES = list(access.read().tables)
 
@@ -24,15 +23,12 @@ TABLES = list(access.read().tables)
 @pytest.fixture(scope="module")
 def case(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCase]:
     target = Target(environment.load("embedded"), studio.api_url, studio.database_url, studio.jwt_secret)
-    connection = open_database(target)
-    bench = Bench(target, connection, requests.Session(), tmp_path_factory.mktemp("access"))
-    case = RunningCase(bench, "T-ACCESS", 1, "0c0ffee0-0000-4000-8000-000000000001")
-    case.add_member("member", 5)
-    case.add_slot("class", "tomorrow at 10:00", 4)
-    yield case
-    case.end()
-    bench.close()
-    connection.close()
+    with bench_on(target, tmp_path_factory.mktemp("access")) as bench:
+        case = RunningCase(bench, "T-ACCESS", 1, "0c0ffee0-0000-4000-8000-000000000001")
+        case.add_member("member", 5)
+        case.add_slot("class", "tomorrow at 10:00", 4)
+        yield case
+        case.end()
 
 
 def done(case: RunningCase, table: str, caller: str) -> dict[str, bool]:
@@ -58,7 +54,7 @@ def test_an_open_door_is_seen_for_every_action(case: RunningCase, db: Connection
     grants = f"select array({granted}) from pg_class where oid = %s::regclass"
     with db.cursor() as cursor:
         cursor.execute(grants, (f"public.{table}",))
-        before = cursor.fetchone()
+        [(before,)] = cursor.fetchall()
         try:
             cursor.execute(f"{return_to}; {open_door.format(table)}")
             found = done(case, table, "visitor")
@@ -67,7 +63,8 @@ def test_an_open_door_is_seen_for_every_action(case: RunningCase, db: Connection
             if table == "pilates_schedule_slots":
                 cursor.execute("grant select on public.pilates_schedule_slots to anon")
         cursor.execute(grants, (f"public.{table}",))
-        assert sorted(cursor.fetchone()[0]) == sorted(before[0])
+        [(after,)] = cursor.fetchall()
+        assert sorted(after) == sorted(before)
     assert found == dict.fromkeys(found, True)
     assert set(found) == set(access.read().tables[table])
     assert not any(answer for action, answer in done(case, table, "visitor").items() if action != "read")
@@ -91,8 +88,14 @@ def test_a_row_made_ones_own_is_seen(case: RunningCase, db: Connection) -> None:
 
 
 def test_tries_leave_nothing_behind(case: RunningCase, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, new_id = [], case.new_id
-    monkeypatch.setattr(case, "new_id", lambda: made.append(new_id()) or made[-1])
+    made: list[str] = []
+    new_id = case.new_id
+
+    def noted() -> str:
+        made.append(new_id())
+        return made[-1]
+
+    monkeypatch.setattr(case, "new_id", noted)
     held = "select count(*) from public.{} t where exists (select from unnest(%s) id where strpos(t::text, id) > 0)"
     trespass.caller(case, "stranger")  # and the member: they stay until the case ends
     case.insert()

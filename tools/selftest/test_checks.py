@@ -27,7 +27,7 @@ def booking(name: str = "b1", status: str = "confirmed", user: str = "anna", slo
     return {"id": name, "user_id": user, "slot_id": slot, "status": status, "deposit_id": "paid"}
 
 
-def rows(deposits: list, bookings: list, shown: int | None = None) -> Snapshot:
+def rows(deposits: list[dict[str, Any]], bookings: list[dict[str, Any]], shown: int | None = None) -> Snapshot:
     count = sum(1 for row in bookings if row["status"] == "confirmed") if shown is None else shown
     slots = [{"id": "ten", "max_capacity": 2, "is_active": True}]
     occupancy = [{"slot_id": "ten", "booked_count": count, "max_capacity": 2}]
@@ -124,7 +124,7 @@ BROKEN = {
             after=replace(
                 FULL,
                 slots=[{**FULL.slots[0], "date": "2030-01-02"}],
-                occupancy=[{**FULL.occupancy[0], "date": "2030-01-01"}],
+                occupancy=[{**row, "date": "2030-01-01"} for row in FULL.occupancy or ()],
             ),
         ),
     ),

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import typer
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded, environment, rows
 from acceptance.bench import open_database, run_digits
 from acceptance.datafiles import ROOT
 from tools import cli, generator, pilates
+from tools.commands.options import PROGRAM
 from tools.run import folder, preflight
 
 Call = Callable[..., tuple[int, str]]
@@ -90,6 +92,7 @@ def test_second_first_start_waits_for_the_first(requirements: Path) -> None:
         second = subprocess.Popen(
             [sys.executable, "-c", wait], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        assert second.stderr
         assert "waiting" in second.stderr.readline()
         assert second.poll() is None
     words, _ = second.communicate(timeout=30)
@@ -307,14 +310,14 @@ def test_doctor_finds_this_machine_in_order(call: Call, studio: embedded.Studio)
 
 
 def commands() -> list[str]:
-    return [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+    return list(typer.main.get_group(cli.app).commands)
 
 
 @pytest.mark.parametrize("command", commands())
 def test_each_help_has_examples(call: Call, command: str) -> None:
     code, said = call(command, "--help")
     assert code == 0
-    assert f"Examples:\n    {cli.PROGRAM} {command}" in said
+    assert f"Examples:\n    {PROGRAM} {command}" in said
 
 
 # --- folders of runs -------------------------------------------------------------------------------------------------

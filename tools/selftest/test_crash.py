@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import requests
 from robot.api import ExecutionResult
 
 from acceptance import crash, embedded, environment, invariants, recovery
@@ -30,6 +29,7 @@ from acceptance.recovery import Victim
 from acceptance.running_case import BrokenPromise, RunningCase
 from tools.run.cases import id_of
 from tools.selftest import test_checks as sound
+from tools.selftest.benches import bench_on
 from tools.selftest.clone import make_clone
 from tools.selftest.conftest import ROOT, SUPERVISOR
 from tools.selftest.test_lifecycle import eventually, nothing_left
@@ -144,15 +144,11 @@ def test_a_call_has_met_the_crash_when_an_attempt_says_so(attempts: list[str], m
 def bench_of(folder: Path, *overlays: Path, start: Path = SUPERVISOR) -> Iterator[Bench]:
     """Open a bench on a studio that nobody else uses."""
     target = environment.connect(replace(environment.load("embedded"), start=start), overlays, private=True)
-    with closing(target), requests.Session() as session:
-        session.trust_env = False
-        bench = Bench(target, open_database(target), session, folder)
+    with closing(target), bench_on(target, folder) as bench:
         try:
             yield bench
         finally:
             recovery.heal(bench)
-            bench.close()
-            bench.connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +318,12 @@ def test_a_connection_that_dies_in_the_middle_leaves_it_open_what_happened(bench
             asked = pool.submit(case.ask, Operation.BOOK, case.caller("member"))
             ask = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'"
             with closing(open_database(bench.target)) as third, third.cursor() as killer:
-                eventually(lambda: killer.execute(ask) or killer.rowcount == 1)
+
+                def killed() -> bool:
+                    killer.execute(ask)
+                    return killer.rowcount == 1
+
+                eventually(killed)
             asked.result()
         other.rollback()
         assert case.done().reply.outcome is Outcome.UNKNOWN
@@ -336,9 +337,7 @@ def test_a_connection_that_dies_in_the_middle_leaves_it_open_what_happened(bench
 
 def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
     target = environment.connect(environment.load("embedded"))
-    with closing(target), closing(open_database(target)) as connection, requests.Session() as session:
-        session.trust_env = False
-        bench = Bench(target, connection, session, tmp_path)
+    with closing(target), bench_on(target, tmp_path) as bench:
         case = scene(bench)
         for attempt in (
             lambda: crash.kill_under_load(case, Victim.API),
@@ -349,7 +348,7 @@ def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
                 attempt()
         case.kills_planned.clear()
         case.end()
-        bench.close()
+        assert target.lease
         assert psutil.pid_exists(target.lease.gateway_pid)
 
 
@@ -380,7 +379,9 @@ def test_private_studios_are_apart_are_used_again_and_leave_nothing(place: Path)
         with closing(attach(private=True)) as again:
             assert again.database_url == second
         # A studio that has ended says so, instead of coming back empty.
-        psutil.Process(one.postgres_pid).parent().kill()
+        supervisor = psutil.Process(one.postgres_pid).parent()
+        assert supervisor
+        supervisor.kill()
         one.wait()
         with pytest.raises(SuiteError, match="has ended"):
             one.refresh()

@@ -18,14 +18,9 @@ from acceptance.model import Operation
 from tools.report import analysis, logs
 from tools.report.results import Case, Results, read
 from tools.run.reruns import Kind, classify
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 SECONDS = 120
-
-
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +153,9 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize(("message", "again", "kind"), VERDICTS.values(), ids=VERDICTS.keys())
-def test_reruns_classify_and_never_turn_a_broken_invariant_green(message: str, again: list, kind: Kind) -> None:
+def test_reruns_classify_and_never_turn_a_broken_invariant_green(
+    message: str, again: list[tuple[str, str]], kind: Kind
+) -> None:
     verdict = classify(case("T-1", "FAIL", message), [case("T-1", status, text) for status, text in again])
     assert verdict.kind is kind
 
@@ -192,7 +189,9 @@ def test_what_a_killed_worker_left_is_found_and_removed(clone: Path) -> None:
 
 def _count(cursor: psycopg2.extensions.cursor, query: str) -> int:
     cursor.execute(query)
-    return cursor.fetchone()[0]
+    [(number,)] = cursor.fetchall()
+    count: int = number
+    return count
 
 
 def test_verify_db_and_reconcile_tell_on_screen_and_in_files(clone: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def broke(invariant: str, step: int, sentence: str = LOST, severity: str = "P0")
     return {"invariant": invariant, "severity": severity, "sentence": sentence, "step": step}
 
 
-def failed(where: Path, test_id: str, steps: list, breaches: list, **other: Any) -> Case:
+def failed(where: Path, test_id: str, steps: list[Any], breaches: list[dict[str, Any]], **other: Any) -> Case:
     """Write what a failed case leaves, as far as findings read it."""
     told = {
         "steps": steps,
@@ -52,7 +53,7 @@ def logged(test_id: str, step: int, operation: str, **other: Any) -> dict[str, A
     return {"test_id": test_id, "step": step, "action": operation, "repeated": False, "attempts": ["200"], **other}
 
 
-def found(where: Path, *cases: Case, records: tuple = ()) -> list[Finding]:
+def found(where: Path, *cases: Case, records: Sequence[dict[str, Any]] = ()) -> list[Finding]:
     return findings.find(where, Results(list(cases)), records)
 
 
@@ -118,6 +119,14 @@ def test_views_are_told_apart_by_who_sees_what(tmp_path: Path) -> None:
         1,
         "What people are shown, also when nothing else happens",
     )
+
+
+WRITTEN = "a stranger may update pilates_deposits, and data/access.yaml says no."
+
+
+def test_a_write_around_the_operations_is_named_by_what_was_written(tmp_path: Path) -> None:
+    (one,) = found(tmp_path, failed(tmp_path, "T-000001", [[call("book")]], [broke("I16", 1, WRITTEN)]))
+    assert one.title == f"Around the studio's operations: {WRITTEN.rstrip('.')}"
 
 
 def test_a_later_symptom_of_another_operation_is_a_finding_of_its_own(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,10 +17,12 @@ from robot.api import ExecutionResult
 from acceptance import embedded
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
-from acceptance.contract import Contract, Function
+from acceptance.contract import Contract
 from acceptance.errors import SuiteError
-from acceptance.model import Booking, Call, Choice, Deposit, Operation, Policy, Slot, State, Status, outcomes
-from tools.selftest.clone import make_clone
+from acceptance.functions import Function
+from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
+from acceptance.policies import Choice, Policy, outcomes
+from tools.selftest.clone import make_clone, pilates
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
@@ -58,11 +59,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
-def pilates(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
-
-
 def outcomes_of(run: Path) -> dict[str, tuple[str, str]]:
     found = ExecutionResult(run / "output.xml").suite.all_tests
     return {test.name.partition(" ")[0]: (test.status, test.message) for test in found}
@@ -92,7 +88,9 @@ def test_a_correct_system_is_green_and_left_clean(clone: Path, schema: str) -> N
 def left_in(connection: Connection, table: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"select count(*) from {table}")
-        return cursor.fetchone()[0]
+        [(number,)] = cursor.fetchall()
+    count: int = number
+    return count
 
 
 @pytest.mark.parametrize(("defect", "where", "invariant"), [(name, *found) for name, found in DEFECTS.items()])
@@ -187,7 +185,7 @@ def test_a_dump_goes_in_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def contract() -> Iterator[Contract]:
+def contract() -> Contract:
     functions = {
         Operation.BOOK: Function("book", {}),
         Operation.CANCEL: Function("cancel", {}, answers={"given_back": "data.n"}),

@@ -1,4 +1,4 @@
-"""Every file is in style, and Robot Framework accepts every suite, the generated ones too."""
+"""Every file is in style, type hints hold, and Robot Framework accepts every suite, the generated ones too."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ def run(folder: Path, *command: str) -> None:
 @pytest.mark.parametrize("command", [("check",), ("format", "--check")], ids=" ".join)
 def test_python_is_in_style(command: tuple[str, ...]) -> None:
     run(ROOT, "ruff", *command, "--no-cache", ".")
+
+
+def test_type_hints_hold() -> None:
+    run(ROOT, "mypy")  # its cache, in .mypy_cache, saves most of the time of the next call
 
 
 @pytest.mark.parametrize("command", [("check",), ("format", "--check")], ids=" ".join)

@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 import jwt
@@ -19,6 +19,7 @@ import requests
 
 from acceptance.datafiles import ROOT
 from acceptance.embedded import Studio
+from tools.selftest.databases import another_database
 
 SECRET = "a-secret-of-the-gateway-test-only-0123456789"  # noqa: S105 - signs tokens of this test alone
 SCHEMA = """
@@ -76,14 +77,15 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(studio: Studio) -> Iterator[Api]:
-    name = f"gateway_{uuid.uuid4().hex[:8]}"
-    admin = psycopg2.connect(studio.database_url)
-    admin.autocommit = True
-    admin.cursor().execute(f"create database {name}")
-    url = studio.database_url.replace("/studio?", f"/{name}?")
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+    with another_database(studio, "gateway", template="template1") as url, serving(url) as api:
+        yield api
+
+
+@contextmanager
+def serving(url: str) -> Iterator[Api]:
+    """Run a gateway in front of a database with our schema."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(SCHEMA)
-    connection.close()
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'libraries'}", "PILATES_JWT_SECRET": SECRET}
     environment["PILATES_DATABASE_URL"] = url
     listener = socket.create_server(("127.0.0.1", 0))
@@ -105,8 +107,6 @@ def api(studio: Studio) -> Iterator[Api]:
     process.terminate()
     assert process.wait(20) is not None
     listener.close()
-    admin.cursor().execute(f"drop database {name} with (force)")
-    admin.close()
 
 
 def _ready(url: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import combinations, combinations_with_replacement
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,16 +15,17 @@ from acceptance.cases import load_table
 from acceptance.datafiles import profiles
 from acceptance.errors import SuiteError
 from tools.generator import generate, matrix, orders, write_suites, write_table
+from tools.generator.coverage import Tuple
 from tools.generator.story import choose
 from tools.generator.table import share
 
 
 @pytest.fixture(scope="module")
-def table() -> dict:
+def table() -> dict[str, Any]:
     return generate(1247)
 
 
-def levels(case: dict) -> dict[str, str]:
+def levels(case: dict[str, Any]) -> dict[str, str]:
     """Read a case's levels from its record, not from the generator's own bookkeeping."""
     taken = {count: name for name, count in matrix.load().taken.items()}
     no_deposit = "And the member has no deposit" in case["scenario"]
@@ -40,24 +42,25 @@ def levels(case: dict) -> dict[str, str]:
     }
 
 
-def possible() -> tuple[set, set]:
+def possible() -> tuple[set[Tuple], set[Tuple]]:
     """List every possible pair and triple by looking at each action on its own."""
     plan = matrix.load()
-    pairs, triples = set(), set()
+    pairs: set[Tuple] = set()
+    triples: set[Tuple] = set()
     for action in plan.actions.values():
         users = {user: c for c in plan.levels(action, "class") for user in plan.users(action, c)}
         known = {name: plan.levels(action, name) for name in matrix.FACTORS}
         known |= {"action": [action.name], "user": list(users), "class": sorted(set(users.values()))}
         for found, without, size in ((pairs, "class", 2), (triples, "user", 3)):
             for names in combinations(sorted(set(known) - {without}), size):
-                tuples = [()]
+                tuples: list[Tuple] = [()]
                 for name in names:
                     tuples = [(*t, (name, level)) for t in tuples for level in known[name]]
                 found.update(tuples)
     return pairs, triples
 
 
-def test_every_possible_pair_and_triple_is_among_the_1247(table: dict) -> None:
+def test_every_possible_pair_and_triple_is_among_the_1247(table: dict[str, Any]) -> None:
     pairs, triples = possible()
     for case in table["cases"]:
         row = levels(case)
@@ -66,7 +69,7 @@ def test_every_possible_pair_and_triple_is_among_the_1247(table: dict) -> None:
     assert (len(pairs), len(triples)) == (0, 0)
 
 
-def test_the_coverage_claimed_is_complete(table: dict) -> None:
+def test_the_coverage_claimed_is_complete(table: dict[str, Any]) -> None:
     left_for_more_cases = table["coverage"].pop("orders with 2 stops")
     for figures in table["coverage"].values():
         assert figures["covered"] == figures["possible"] > 0
@@ -74,7 +77,7 @@ def test_the_coverage_claimed_is_complete(table: dict) -> None:
     table["coverage"]["orders with 2 stops"] = left_for_more_cases
 
 
-def test_every_order_is_among_the_cases_once(table: dict) -> None:
+def test_every_order_is_among_the_cases_once(table: dict[str, Any]) -> None:
     """Count the orders from the families themselves: two calls, and where each of them can be stopped."""
     plan, expected = matrix.load(), set()
     for name, family in plan.orders.items():
@@ -87,14 +90,14 @@ def test_every_order_is_among_the_cases_once(table: dict) -> None:
         if case["category"] == orders.CATEGORY:
             line = next(line for line in case["scenario"] if line.startswith("When at the same time"))
             _, *parts = (part.removeprefix("...").strip() for part in line.split("\n"))
-            calls, moves = [p for p in parts if "->" not in p], [p for p in parts if "->" in p]
+            asked, moves = [p for p in parts if "->" not in p], [p for p in parts if "->" in p]
             actor, _, gate = moves[0].partition(" -> ")
-            names = [orders.actor(call) for call in calls]
+            names = [orders.actor(call) for call in asked]
             labels = [f"{name} 2" if name in names[:n] else name for n, name in enumerate(names)]
-            who = calls[labels.index(actor)]
-            found.append((case["action"], *calls, who, gate))
+            who = asked[labels.index(actor)]
+            found.append((case["action"], *asked, who, gate))
             assert case["schedule"] == " | ".join(moves)
-            assert [move.endswith("-> end") for move in moves] == [False] + [True] * len(calls)
+            assert [move.endswith("-> end") for move in moves] == [False] + [True] * len(asked)
     assert len(found) == len(set(found))
     assert set(found) == expected
 
@@ -107,12 +110,12 @@ def test_all_alternatives_of_a_sentence_take_their_turns() -> None:
     assert choose("nothing to choose", 5) == "nothing to choose"
 
 
-def test_the_categories_have_the_seeds_counts(table: dict) -> None:
+def test_the_categories_have_the_seeds_counts(table: dict[str, Any]) -> None:
     counts = {name: sum(case["category"] == name for case in table["cases"]) for name in matrix.load().categories}
     assert counts == {"functional": 450, "concurrency": 250, "edge": 200, "failure-injection": 150, "load": 197}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(table: dict, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(table: dict[str, Any], tmp_path: Path) -> None:
     for name, content in (("first", table), ("second", generate(1247)), ("other", generate(1247, 7))):
         write_table(content, tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
@@ -147,13 +150,13 @@ def test_the_full_product_is_the_possible_part_of_20000() -> None:
     assert 10_000 < len(cases) == len(rows) < 20_000
 
 
-def test_costly_cases_are_spread_over_the_files(table: dict) -> None:
+def test_costly_cases_are_spread_over_the_files(table: dict[str, Any]) -> None:
     for start in range(0, 1200, 50):
         load = sum(case["category"] == "load" for case in table["cases"][start : start + 50])
         assert 6 <= load <= 10
 
 
-def test_suites_hold_every_case_once_and_no_more_than_fifty_a_file(table: dict, tmp_path: Path) -> None:
+def test_suites_hold_every_case_once_and_no_more_than_fifty_a_file(table: dict[str, Any], tmp_path: Path) -> None:
     from robot.api import TestSuite
 
     paths = write_suites(table, tmp_path / "generated")
@@ -166,7 +169,7 @@ def test_suites_hold_every_case_once_and_no_more_than_fifty_a_file(table: dict, 
     assert not any(sign in name for name in names for sign in "*?[|")
 
 
-def test_a_malformed_table_is_named_by_file_case_and_key(table: dict, tmp_path: Path) -> None:
+def test_a_malformed_table_is_named_by_file_case_and_key(table: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     broken = json.loads(json.dumps({**table, "cases": table["cases"][:3]}))
     broken["cases"][1]["priority"] = "P9"

@@ -86,7 +86,9 @@ def nothing_left(folder: Path) -> bool:
 
 
 @contextmanager
-def user_process(python: str = sys.executable, start: Path = SUPERVISOR, **options: Any) -> Iterator[subprocess.Popen]:
+def user_process(
+    python: str = sys.executable, start: Path = SUPERVISOR, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """Run somebody who uses the studio, and kill them at the end."""
     libraries = {"PYTHONPATH": str(ROOT / "libraries"), **options.pop("env", {})}
     command = [python, "-c", USER, str(start), str(GRACE)]
@@ -94,6 +96,12 @@ def user_process(python: str = sys.executable, start: Path = SUPERVISOR, **optio
     with subprocess.Popen(command, **pipes, env={**os.environ, **libraries}, **options) as user:
         yield user
         user.kill()
+
+
+def line_of(user: subprocess.Popen[str]) -> str:
+    """Read what a user of the studio says next."""
+    assert user.stdout
+    return user.stdout.readline()
 
 
 def ready(studio: embedded.Studio) -> bool:
@@ -118,7 +126,7 @@ def wheel() -> Path:
 
 def test_starters_at_once_share_one_studio_that_ends_when_all_are_killed(place: Path) -> None:
     with user_process() as one, user_process() as two, user_process() as three:
-        told = {user.stdout.readline() for user in (one, two, three)}
+        told = {line_of(user) for user in (one, two, three)}
         assert len(told) == 1
         assert told != {""}
         one.kill()
@@ -131,7 +139,9 @@ def test_starters_at_once_share_one_studio_that_ends_when_all_are_killed(place: 
 
 def test_a_killed_supervisor_takes_all_along_and_the_next_user_starts_anew(place: Path) -> None:
     with closing(embedded.attach(SUPERVISOR, grace=GRACE)) as first:
-        psutil.Process(first.gateway_pid).parent().kill()
+        supervisor = psutil.Process(first.gateway_pid).parent()
+        assert supervisor
+        supervisor.kill()
         first.wait()
         # At once, while the last of it may still be dying.
         with closing(embedded.attach(SUPERVISOR, grace=GRACE)) as second:
@@ -248,7 +258,7 @@ def test_an_ordinary_user_starts_it(place: Path) -> None:
     if python is None:
         pytest.skip(f"nobody can run no Python {sys.version_info[:2]} that finds {site}")
     with user_process(python, supervisor, env=environment, cwd=own, **AS_NOBODY) as user:
-        _, server = user.stdout.readline().split()
+        _, server = line_of(user).split()
         assert set(psutil.Process(int(server)).uids()) == {NOBODY.pw_uid}
         assert {path.stat().st_uid for path in own.rglob("*")} == {NOBODY.pw_uid}
     eventually(lambda: nothing_left(own))

@@ -26,6 +26,7 @@ from tools.load import checking, job
 from tools.run import folder
 from tools.selftest.clone import interruptible, make_clone
 from tools.selftest.conftest import Call
+from tools.selftest.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("load", "--users", "10", "--time", "5s", "--spawn-rate", "10", "--think", "0.2")
@@ -39,12 +40,8 @@ def place() -> Path:
 
 
 def record() -> dict[str, Any]:
-    return json.loads((place() / "load.json").read_bytes())
-
-
-def free_port() -> str:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return str(listener.getsockname()[1])
+    found: dict[str, Any] = json.loads((place() / "load.json").read_bytes())
+    return found
 
 
 def assert_nothing_is_left(db: Connection) -> None:
@@ -116,7 +113,7 @@ def test_broken_studio_is_found_out(call: Call, mutant: str, words: list[str]) -
 
 
 def test_worker_of_another_machine_sends_its_answers(call: Call, db: Connection) -> None:
-    port = free_port()
+    port = str(free_ports(1)[0])
     command = [sys.executable, "tools/pilates.py", "load", "--worker", "--master-port", port]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as worker:
         try:
@@ -138,8 +135,9 @@ def test_interrupted_load_is_checked_and_removed(tmp_path: Path) -> None:
     clone = make_clone(tmp_path / "a clone")
     command = [sys.executable, "tools/pilates.py"]
     load = [*command, "load", "--users", "10", "--time", "0", "--spawn-rate", "10", "--workers", "2"]
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(load, cwd=clone, preexec_fn=interruptible, **output)
+    process = subprocess.Popen(
+        load, cwd=clone, preexec_fn=interruptible, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         until, said = time.monotonic() + SECONDS, ""
         for line in process.stdout or ():
@@ -330,12 +328,18 @@ def set_status(name: str, status: str) -> Callable[[checking.Load], None]:
     return lambda load: booking(load, name).update(status=status)
 
 
+def there(rows: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Take rows that another make of studio may not have; ours has all."""
+    assert rows is not None
+    return rows
+
+
 def more_entries(load: checking.Load) -> None:
     """Book Ben into the full class at two and out again: nothing of it stands at the end."""
     load.after.bookings.append({**booking(load, GIVEN), "id": "b-extra", "user_id": BEN, "slot_id": TWO})
-    load.after.audit.append(booked(9, "t10", "b-extra", TWO, 0, BENS))
+    there(load.after.audit).append(booked(9, "t10", "b-extra", TWO, 0, BENS))
     ends = {"booking_id": "b-extra", "slot_id": TWO, "deposit_id": BENS, "before": {"deposit_remaining": 0}}
-    load.after.audit.append(
+    there(load.after.audit).append(
         entry(10, "t11", "cancel", **ends, after={"deposit_remaining": 1, "booking_status": "cancelled"})
     )
 
@@ -365,7 +369,7 @@ DEFECTS: dict[str, tuple[str, str, Callable[[checking.Load], Any]]] = {
     "a class lost": ("I2", "1 class lost", lambda x: x.after.deposits[0].update(deposit_remaining=2)),
     "a class given away": ("I2", "1 class given away", lambda x: x.after.deposits[0].update(deposit_remaining=4)),
     "a deposit gone": ("I2", f"the deposit {BENS} is gone: 2 classes lost", lambda x: x.after.deposits.pop(1)),
-    "more booked than shown": ("I3", "shows 0 booked", lambda x: x.after.occupancy[0].update(booked_count=0)),
+    "more booked than shown": ("I3", "shows 0 booked", lambda x: there(x.after.occupancy)[0].update(booked_count=0)),
     "overbooked": ("I3", "overbooked", lambda x: x.peak.update({TEN: 0})),
     "overbooked meanwhile": ("I3", "2 bookings stood meanwhile", more_entries),
     "a member gone": ("I4", "does not exist", lambda x: x.after.users.pop(0)),
@@ -375,10 +379,18 @@ DEFECTS: dict[str, tuple[str, str, Callable[[checking.Load], Any]]] = {
         lambda x: x.after.bookings.append({**booking(x, STAYS), "id": "b-twice"}),
     ),
     "below zero": ("I6", "holds -1", lambda x: x.after.deposits[1].update(deposit_remaining=-1)),
-    "a booking without audit entry": ("I9", "1 audit entries are due, 0 are there", lambda x: x.after.audit.pop(2)),
-    "a change written down twice": ("I9", "are due, 2 are there", lambda x: x.after.audit.append(x.after.audit[7])),
+    "a booking without audit entry": (
+        "I9",
+        "1 audit entries are due, 0 are there",
+        lambda x: there(x.after.audit).pop(2),
+    ),
+    "a change written down twice": (
+        "I9",
+        "are due, 2 are there",
+        lambda x: there(x.after.audit).append(there(x.after.audit)[7]),
+    ),
     "an answer of another trace": ("I9", "1 audit entries are due", lambda x: said(x, "t8").update(trace="elsewhere")),
-    "the calendar was not told": ("I10", "last told: nothing", lambda x: x.after.outbox.pop(2)),
+    "the calendar was not told": ("I10", "last told: nothing", lambda x: there(x.after.outbox).pop(2)),
     "a repeat gets another answer": ("I11", "the first answer was 1", lambda x: said(x, "t2 again").update(body=0)),
     "a refused booking stands": ("I12", "nobody was told of", lambda x: x.answers.remove(said(x, "t3"))),
     "a refused sale stands": ("I12", "4 classes given away", lambda x: x.answers.remove(said(x, "t8"))),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -34,7 +35,7 @@ def studio() -> Iterator[dict[str, str]]:
         Path(folder).chmod(0o711)  # root's server belongs to another user, who has to get in
         home = Path(folder) / "studio"
         supervisor = Path(__file__).parents[1] / "studio" / "supervisor.py"
-        command = [sys.executable, supervisor, "--home", home, "--bin", DEBIANS, "--grace", "60"]
+        command = [sys.executable, str(supervisor), "--home", str(home), "--bin", str(DEBIANS), "--grace", "60"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 with closing(leased(home, process)) as lease, lease.makefile() as told:
@@ -53,7 +54,7 @@ def leased(home: Path, process: subprocess.Popen[str]) -> socket.socket:
             return asking
         except OSError:
             asking.close()
-            assert process.poll() is None, process.stdout.read()
+            assert process.poll() is None, process.stdout and process.stdout.read()
             assert time.monotonic() < until, "the studio does not start"
             time.sleep(0.05)
 
@@ -61,7 +62,7 @@ def leased(home: Path, process: subprocess.Popen[str]) -> socket.socket:
 def test_the_suite_is_green_there(studio: dict[str, str], tmp_path: Path) -> None:
     """All that is written by hand, and of each action of the table one case at least."""
     clone = make_clone(tmp_path / "clone")
-    entry = {key: studio[key] for key in ("api_url", "database_url", "jwt_secret", "calendar_url")}
+    entry: dict[str, Any] = {key: studio[key] for key in ("api_url", "database_url", "jwt_secret", "calendar_url")}
     entry |= {"description": "The studio on PostgreSQL 15.", "zone": "Europe/Athens", "instruments": True}
     with (clone / "data" / "environments.yaml").open("a") as environments:
         environments.write("\n" + "".join(f"  {line}\n" for line in yaml.safe_dump({NAME: entry}).splitlines()))

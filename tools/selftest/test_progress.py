@@ -42,7 +42,9 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def said(watch: Watch) -> str:
-    return watch._console.file.getvalue()
+    written = watch._console.file
+    assert isinstance(written, io.StringIO)
+    return written.getvalue()
 
 
 def test_cases_are_counted(watch: Watch, listener: ModuleType) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -100,7 +101,7 @@ def test_what_fits_comes_first(general: plan.Plan) -> None:
 
 def prove(
     wish: job.Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, general: plan.Plan, tests: int | None
-) -> tuple[int, dict[str, dict], str]:
+) -> tuple[int, dict[str, dict[str, Any]], str]:
     monkeypatch.setattr(folder, "RESULTS", tmp_path / "results")
     few = plan.Plan(general.tests[:tests], {test.name for test in general.tests[:FEW:6]})
     monkeypatch.setattr(plan, "make", lambda place: few)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -233,7 +234,7 @@ def test_survivor_is_named(tmp_path: Path) -> None:
 def ready(tmp_path: Path) -> facts.Facts:
     """Make a run for which every condition holds."""
     counts = {"planned": 1300, "flaky": 0, "lost": 0}
-    arguments = {"count": 1247, "processes": 20, "priority": False, "category": None, "overlays": []}
+    arguments: dict[str, Any] = {"count": 1247, "processes": 20, "priority": False, "category": None, "overlays": []}
     covered = {"covered": 5, "possible": 5}
     table = {"coverage": {"pairs": covered, "triples": covered, "orders with 1 stop": covered}}
     (tmp_path / folder.TABLE).write_bytes(orjson.dumps(table))
@@ -276,7 +277,7 @@ def test_production_ready_when_every_condition_holds(tmp_path: Path) -> None:
         ({"draws": proof.Draws(300, 1)}, "Programs drawn at random"),
     ],
 )
-def test_one_condition_less_and_nothing_is_ready(tmp_path: Path, change: dict[str, object], broken: str) -> None:
+def test_one_condition_less_and_nothing_is_ready(tmp_path: Path, change: dict[str, Any], broken: str) -> None:
     found = dataclasses.replace(ready(tmp_path), **change)
     assert [c.name for c in readiness.conditions(found) if not c.holds and c.name.startswith(broken)]
     assert "is production-ready" not in markdown.write(found).read_text()

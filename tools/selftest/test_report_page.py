@@ -23,8 +23,10 @@ from tools.run import folder, machine, reruns
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-FLAGS += ("--disable-component-update", "--disable-sync", "--virtual-time-budget=3000", "--dump-dom")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--virtual-time-budget=3000", "--dump-dom"),
+]
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 LARGEST = 1_000_000  # bytes
 PHONE, DESK = 390, 1280  # pixels

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from acceptance import schedule
@@ -60,7 +62,7 @@ def test_every_operation_can_be_stopped_somewhere() -> None:
         (("commit", "delay", "long"), "takes milliseconds, not 'long'"),
     ],
 )
-def test_a_stop_that_cannot_be_is_named(stop: tuple, words: str) -> None:
+def test_a_stop_that_cannot_be_is_named(stop: tuple[Any, ...], words: str) -> None:
     with pytest.raises(SuiteError, match=words):
         Stop("anna", *stop)
 

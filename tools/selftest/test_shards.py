@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tools.report import facts, logs, merge, proof, results
 from tools.run import cases, folder, machine, pabot, reruns, shards
 from tools.run.progress import Watch
 from tools.run.shards import Shard
-from tools.selftest.clone import make_clone
+from tools.selftest.clone import make_clone, pilates
 
 SECONDS = 120
 BROKEN = "tools/mutants/cancel-on-ios-keeps-class.sql"
@@ -63,9 +64,9 @@ def test_split_follows_from_the_seed_alone(table: dict[str, Any]) -> None:
 def test_file_written_by_hand_stays_together(table: dict[str, Any]) -> None:
     dealt = shards.split(table, cases.by_hand(None), 5)
     of = {test: part for part, tests in enumerate(dealt) for test in tests}
-    where: dict[str, set[int]] = {}
+    where: dict[Path | None, set[int]] = {}
     for test in cases.by_hand(None).all_tests:
-        where.setdefault(test.parent.full_name, set()).add(of[cases.id_of(test.name)])
+        where.setdefault(test.source, set()).add(of[cases.id_of(test.name)])
     assert where
     assert all(len(parts) == 1 for parts in where.values()), where
 
@@ -74,6 +75,7 @@ def test_file_written_by_hand_stays_together(table: dict[str, Any]) -> None:
 def test_shards_cost_about_the_same(table: dict[str, Any], parts: int) -> None:
     costs = {case["test_id"]: shards.cost(case) for case in table["cases"]}
     for test in cases.by_hand(None).all_tests:
+        assert test.source
         costs[cases.id_of(test.name)] = shards.SLOW.get(test.source.stem, shards.BY_HAND)
     load = [sum(costs[test] for test in tests) for tests in shards.split(table, cases.by_hand(None), parts)]
     assert max(load) - min(load) <= 0.5, "at most a case or two"
@@ -98,7 +100,7 @@ def test_rows_of_two_shards_never_share_digits(tmp_path: Path, monkeypatch: pyte
     assert {len(found) for found in owners.values()} == {1}, "each value of the digits is one shard's"
     monkeypatch.setattr(folder, "RESULTS", tmp_path)
     for shard in every:
-        place = folder.create(fits=lambda name, shard=shard: shards.fits(name, shard))
+        place = folder.create(fits=partial(shards.fits, shard=shard))
         assert owners.setdefault(run_digits(place.name), {shard}) == {shard}
 
 
@@ -110,11 +112,6 @@ def test_draws_are_shared_out(count: int, parts: int) -> None:
 
 
 # --- joined shards are one run ---------------------------------------------------------------------------------------
-
-
-def pilates(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/pilates.py", *arguments]
-    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +178,11 @@ def test_evidence_of_each_case_is_there(runs: dict[str, Path]) -> None:
     for name in ("snapshots", "failures"):
         whole, merged = ({path.name for path in (runs[n] / name).iterdir()} for n in ("whole", "merged"))
         assert merged == whole, name
-    whole, merged = (
+    verdicts, merged_verdicts = (
         {(one["test_id"], one["kind"]) for one in json.loads((runs[n] / reruns.FILE).read_bytes())}
         for n in ("whole", "merged")
     )
-    assert merged == whole
+    assert merged_verdicts == verdicts
     for name in ("log.html", "report.html", "xunit.xml", "final-report.html"):
         assert (runs["merged"] / name).stat().st_size > 0
 

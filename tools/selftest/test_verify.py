@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance.embedded import Studio
 from tools import verify
+from tools.selftest.databases import another_database
 
 ANNA, TEN, PAID, PLACE = (str(uuid.UUID(int=n)) for n in range(1, 5))
 SOUND = f"""
@@ -77,16 +78,12 @@ CORRUPTIONS = {
 @pytest.fixture
 def scratch(studio: Studio, db: Connection) -> Iterator[str]:
     """A database of its own with one member, one class, one deposit and one booking in order."""
-    name = f"verify_{uuid.uuid4().hex[:8]}"
     with db.cursor() as cursor:
         cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'template_studio'")
-        cursor.execute(f"create database {name} template template_studio")
-    url = studio.database_url.replace("/studio?", f"/{name}?")
-    with contextlib.closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(SOUND)
-    yield url
-    with db.cursor() as cursor:
-        cursor.execute(f"drop database {name} with (force)")
+    with another_database(studio, "verify") as url:
+        with contextlib.closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(SOUND)
+        yield url
 
 
 def found(url: str) -> dict[str, verify.Outcome]:

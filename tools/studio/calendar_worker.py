@@ -138,7 +138,8 @@ def entry(delivery: Delivery) -> bytes:
     calendar.add("prodid", "-//pilates acceptance//reference studio//EN")
     calendar.add("version", "2.0")
     calendar.add_component(event)
-    return calendar.to_ical()
+    text: bytes = calendar.to_ical()
+    return text
 
 
 def deliver_due(connection: Connection, client: CalendarClient) -> int:

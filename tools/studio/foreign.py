@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance.errors import SuiteError
-from tools.studio.rules import statements
+from tools.studio.rules import failed, statements, text_of
 
 STAND_INS = Path(__file__).with_name("supabase.sql")
 # Extensions whose functions stand in supabase.sql, and those without which a booking system runs the same.
@@ -52,12 +52,7 @@ def apply(connect: Callable[[], Connection], files: Iterable[Path]) -> None:
 
 
 def _apply_file(connection: Connection, path: Path) -> None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}: is not text in UTF-8.") from None
+    text = text_of(path)
     with connection.cursor() as cursor:
         cursor.execute("select name from pg_available_extensions")
         available = frozenset(name for (name,) in cursor.fetchall())
@@ -72,12 +67,9 @@ def _apply_file(connection: Connection, path: Path) -> None:
                 else:
                     cursor.copy_expert(statement, io.StringIO(data))
         except psycopg2.Error as error:
-            # What fails only when it runs has no position; the beginning of its statement must do.
-            offset = start + int(error.diag.statement_position or 1) - 1
-            line = text.count("\n", 0, offset) + 1
-            words = error.diag.message_primary or str(error).strip()
             detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-            raise SuiteError(f"{path}:{line}: {words}{detail}; the statement: {_short(statement)}") from None
+            what = f"{failed(text, start, error)}{detail}; the statement: {_short(statement)}"
+            raise SuiteError(f"{path}:{what}") from None
     if connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
         raise SuiteError(f"{path}: begins a transaction and does not commit it.")
 

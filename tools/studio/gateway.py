@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import asyncpg
-import jwt
 import orjson
 import uvicorn
 from starlette.applications import Starlette
@@ -28,48 +27,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tools.studio import queries, schema_cache
-from tools.studio.queries import RequestError, Statement, literal
+from tools.studio.errors import LOST, RequestError, database_error, error_response
+from tools.studio.queries import Statement, literal
+from tools.studio.reading import Preferences, call_statement, claims_of, table_statement
 
 POOL_WAIT_SECONDS = 10
 RELOAD_SECONDS = 1.0
 SLOWEST_START_SECONDS = 15
 PREFIX = "/rest/v1"
 OBJECT = "application/vnd.pgrst.object+json"
-# The database is away, or goes away while it is asked; what became of the request is then open.
-LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
 KEEP_ALIVE_SECONDS = 3600
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
-
-# https://docs.postgrest.org/en/v14/references/errors.html: first exact codes, then classes of codes.
-STATUS_OF_CODE = {"23503": 409, "23505": 409, "25006": 405, "42883": 404, "42P01": 404, "42P17": 500, "P0001": 400}
-STATUS_OF_CLASS = {
-    "08": 503,
-    "09": 500,
-    "0L": 403,
-    "0P": 403,
-    "25": 500,
-    "28": 403,
-    "2D": 500,
-    "38": 500,
-    "39": 500,
-    "3B": 500,
-    "40": 500,
-    "53": 503,
-    "54": 500,
-    "55": 500,
-    "57": 500,
-    "58": 500,
-    "F0": 500,
-    "HV": 500,
-    "P0": 500,
-    "XX": 500,
-}
 
 
 @dataclass
@@ -125,55 +93,6 @@ async def _nothing_to_reset(_connection: asyncpg.Connection) -> None:
     """Do nothing: everything a request sets is local to its transaction, so a round trip is spared."""
 
 
-@dataclass
-class Preferences:
-    """The request header Prefer, as far as it is understood."""
-
-    values: dict[str, str]
-
-    @classmethod
-    def of(cls, request: Request) -> Preferences:
-        """Read all Prefer headers; the first of two equal names wins, as RFC 7240 says."""
-        values: dict[str, str] = {}
-        for item in ",".join(request.headers.getlist("prefer")).split(","):
-            name, _, value = item.strip().partition("=")
-            values.setdefault(name, value)
-        return cls(values)
-
-    def applied(self, *names: str) -> dict[str, str]:
-        """Say which of them were applied."""
-        there = [f"{name}={self.values[name]}" for name in names if self.values.get(name)]
-        return {"Preference-Applied": ", ".join(there)} if there else {}
-
-
-def claims_of(gateway: Gateway, request: Request) -> dict[str, object]:
-    """Check the bearer token and return its claims; the anonymous role's where there is none.
-
-    Raises:
-        RequestError: 401 with PGRST301 (cannot be decoded), PGRST302 or PGRST303 (claims do not hold).
-    """
-    header = request.headers.get("authorization", "")
-    scheme, _, token = header.partition(" ")
-    if not header or scheme.lower() != "bearer":
-        return {"role": gateway.anon_role}
-    if not token.strip():
-        raise RequestError(401, "PGRST301", "Empty JWT is sent in Authorization header")
-    try:
-        claims: dict[str, object] = jwt.decode(
-            token.strip(), gateway.jwt_secret, algorithms=["HS256"], options={"verify_aud": False}, leeway=30
-        )
-    except jwt.ExpiredSignatureError:
-        raise RequestError(401, "PGRST303", "JWT expired") from None
-    except (jwt.ImmatureSignatureError, jwt.InvalidIssuedAtError):
-        raise RequestError(401, "PGRST303", "JWT not yet valid") from None
-    except jwt.InvalidTokenError:
-        raise RequestError(
-            401, "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
-        ) from None
-    claims.setdefault("role", gateway.anon_role)
-    return claims
-
-
 def opening(
     request: Request, claims: dict[str, object], schema: str, zone: str | None, extra_search_path: str = "public"
 ) -> str:
@@ -206,6 +125,8 @@ async def run(
         try:
             await connection.execute(opening(request, claims, gateway.schema, zone, gateway.extra_search_path))
             row = await connection.fetchrow(statement.sql, *statement.parameters)
+            if row is None:
+                raise LookupError("a statement without a row; each is an aggregate, which has one.")
             if expect == "object" and row["count"] != 1:
                 raise _not_one_row(row["count"])
             await connection.execute("commit")
@@ -215,7 +136,7 @@ async def run(
         return row
 
 
-async def _roll_back(connection: asyncpg.Connection) -> None:
+async def _roll_back(connection: schema_cache.Connection) -> None:
     """Undo what a request did. A connection that is lost, or just dying, has nothing to undo and is not used again."""
     try:
         await connection.execute("rollback")
@@ -232,7 +153,7 @@ def _not_one_row(count: int) -> RequestError:
 
 async def answer(gateway: Gateway, request: Request) -> Response:
     """Answer one request."""
-    claims = claims_of(gateway, request)
+    claims = claims_of(request, gateway.jwt_secret, gateway.anon_role)
     request.state.role = claims["role"]
     try:
         return await _answer(gateway, request, claims)
@@ -248,12 +169,12 @@ async def _answer(gateway: Gateway, request: Request, claims: dict[str, object])
     zone = await _known_zone(gateway, preferences.values.get("timezone"))
     wants_object = OBJECT in request.headers.get("accept", "")
     if path.startswith("rpc/"):
-        statement = await _call_statement(gateway, request, path.removeprefix("rpc/"))
+        statement = await call_statement(gateway.cache, request, path.removeprefix("rpc/"))
         status, representation = 200, True
     else:
         if not path or "/" in path:
             raise RequestError(404, "PGRST125", "Invalid path specified in request URL")
-        statement, status, representation = await _table_statement(gateway, request, path, preferences)
+        statement, status, representation = await table_statement(gateway.cache, request, path, preferences)
     expect = "object" if wants_object and representation and not path.startswith("rpc/") else "rows"
     row = await run(gateway, request, claims, statement, zone, expect)
     headers = preferences.applied("return", "resolution", "count") | (
@@ -310,82 +231,6 @@ async def _known_zone(gateway: Gateway, zone: str | None) -> str | None:
 _ZONES: dict[str, bool] = {}
 
 
-async def _json_body(request: Request) -> tuple[str, object]:
-    text = (await request.body()).decode("utf-8", "replace")
-    try:
-        return text, orjson.loads(text) if text.strip() else None
-    except orjson.JSONDecodeError:
-        raise RequestError(400, "PGRST102", "Empty or invalid json") from None
-
-
-async def _call_statement(gateway: Gateway, request: Request, name: str) -> Statement:
-    if request.method in ("GET", "HEAD"):
-        given: dict[str, object] = dict(request.query_params.multi_items())
-        text = orjson.dumps(given).decode()
-    elif request.method == "POST":
-        text, parsed = await _json_body(request)
-        if parsed is not None and not isinstance(parsed, dict):
-            raise RequestError(400, "PGRST102", "All object keys must match")
-        given = parsed or {}
-    else:
-        raise RequestError(405, "PGRST101", f"Cannot use the {request.method} method on RPC")
-    function = queries.find_function(gateway.cache, name, set(given))
-    return queries.call(gateway.cache, function, list(given), text)
-
-
-async def _table_statement(
-    gateway: Gateway, request: Request, name: str, preferences: Preferences
-) -> tuple[Statement, int, bool]:
-    query = request.query_params.multi_items()
-    cache = gateway.cache
-    if request.method in ("GET", "HEAD"):
-        return queries.read(cache, name, query, count=preferences.values.get("count") == "exact"), 200, True
-    shown = preferences.values.get("return") == "representation"
-    if request.method == "DELETE":
-        return queries.delete(cache, name, query, shown=shown), 200 if shown else 204, shown
-    text, parsed = await _json_body(request)
-    if request.method == "PATCH":
-        if not isinstance(parsed, dict):
-            raise RequestError(400, "PGRST102", "Empty or invalid json")
-        return queries.update(cache, name, query, text, list(parsed), shown=shown), 200 if shown else 204, shown
-    if request.method != "POST":
-        raise RequestError(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
-    rows = parsed if isinstance(parsed, list) else [parsed]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise RequestError(400, "PGRST102", "Empty or invalid json")
-    columns = list(rows[0])
-    if any(set(row) != set(columns) for row in rows) and "columns" not in dict(query):
-        raise RequestError(400, "PGRST102", "All object keys must match")
-    text = text if isinstance(parsed, list) else f"[{text}]"
-    resolution = preferences.values.get("resolution", "")
-    return queries.insert(cache, name, query, text, columns, resolution=resolution, shown=shown), 201, shown
-
-
-def error_response(status: int, code: str, message: str, details: str | None, hint: str | None) -> Response:
-    """Make an error in PostgREST's shape."""
-    body = orjson.dumps({"code": code, "details": details, "hint": hint, "message": message})
-    headers = (
-        {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{message}"'}
-        if code in ("PGRST301", "PGRST303")
-        else {}
-    )
-    if status == 401 and not headers:
-        headers = {"WWW-Authenticate": "Bearer"}
-    return Response(body, status, headers, "application/json; charset=utf-8")
-
-
-def database_error(error: asyncpg.PostgresError, *, anonymous: bool) -> Response:
-    """Turn PostgreSQL's error into an HTTP answer."""
-    code = error.sqlstate or "XX000"
-    if code.startswith("PT") and code[2:].isdigit():
-        status = int(code[2:])
-    elif code == "42501":
-        status = 401 if anonymous else 403
-    else:
-        status = STATUS_OF_CODE.get(code) or STATUS_OF_CLASS.get(code[:2], 400)
-    return error_response(status, code, error.message or str(error), error.detail, error.hint)
-
-
 async def endpoint(request: Request) -> Response:
     """Answer a request, whatever happens, and write its line to the log."""
     started = time.perf_counter()
@@ -423,9 +268,9 @@ async def _safely(gateway: Gateway, request: Request) -> Response:
     except RequestError as error:
         return error_response(error.status, error.code, error.message, error.details, error.hint)
     except TimeoutError:  # an OSError too
-        return error_response(504, "PGRST003", "Timed out acquiring connection from connection pool.", None, None)
+        return error_response(504, "PGRST003", "Timed out acquiring connection from connection pool.")
     except LOST as error:
-        return error_response(503, "PGRST001", "Database connection error. Retrying the connection.", str(error), None)
+        return error_response(503, "PGRST001", "Database connection error. Retrying the connection.", str(error))
     except asyncpg.PostgresError as error:
         return database_error(error, anonymous=request.state.role == gateway.anon_role)
     except ClientDisconnect:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tools.studio.errors import RequestError
 from tools.studio.schema_cache import Function, SchemaCache, Table
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -24,20 +25,16 @@ _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^,()"]+|[,()"]')
 _LIST_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]*))\s*(?:,|$)')
 
 
-class RequestError(Exception):
-    """A request the gateway itself turns away: PostgREST's code, the HTTP status and the message."""
-
-    def __init__(self, status: int, code: str, message: str, details: str | None = None, hint: str | None = None):
-        super().__init__(message)
-        self.status, self.code, self.message, self.details, self.hint = status, code, message, details, hint
-
-
 @dataclass
 class Statement:
     """One statement that returns the columns ``body`` (JSON text), ``count`` and maybe ``total``."""
 
     sql: str
     parameters: list[str] = field(default_factory=list)
+
+
+def _unreadable(what: str, text: str) -> RequestError:
+    return RequestError(400, "PGRST100", f'"failed to parse {what} ({text})" (line 1, column 1)')
 
 
 def identifier(name: str) -> str:
@@ -97,7 +94,7 @@ class _Builder:
         if logic is None:
             return self.condition(name, expression)
         if not (expression.startswith("(") and expression.endswith(")")):
-            raise RequestError(400, "PGRST100", f'"failed to parse logic tree ({expression})" (line 1, column 1)')
+            raise _unreadable("logic tree", expression)
         terms = []
         for part in _parts(expression[1:-1]):
             inner = re.fullmatch(r"((?:not\.)?(?:or|and))(\(.*\))", part)
@@ -111,7 +108,7 @@ class _Builder:
         negated, rest = (True, expression[4:]) if expression.startswith("not.") else (False, expression)
         operator, dot, value = rest.partition(".")
         if not dot:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter ({expression})" (line 1, column 1)')
+            raise _unreadable("filter", expression)
         if operator in COMPARISONS:
             sql = f"{column} {COMPARISONS[operator]} {self.parameter(value)}::{kind}"
         elif operator in PATTERNS:
@@ -122,7 +119,7 @@ class _Builder:
         elif operator == "is" and value.lower() in IS_VALUES:
             sql = f"{column} is {IS_VALUES[value.lower()]}"
         else:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter ({expression})" (line 1, column 1)')
+            raise _unreadable("filter", expression)
         return f"not ({sql})" if negated else sql
 
     def selection(self, select: str | None) -> str:
@@ -132,7 +129,7 @@ class _Builder:
         for item in select.split(","):
             match = _SELECT.fullmatch(item.strip())
             if match is None:
-                raise RequestError(400, "PGRST100", f'"failed to parse select parameter ({select})" (line 1, column 1)')
+                raise _unreadable("select parameter", select)
             alias, name, cast = match.groups()
             sql = "*" if name == "*" else self.column(name)
             if cast:
@@ -149,7 +146,7 @@ class _Builder:
         for item in order.split(","):
             match = _ORDER.fullmatch(item.strip())
             if match is None:
-                raise RequestError(400, "PGRST100", f'"failed to parse order ({order})" (line 1, column 1)')
+                raise _unreadable("order", order)
             words = match[2].replace("nullsfirst", "nulls first").replace("nullslast", "nulls last")
             parts.append(self.column(match[1]) + words.replace(".", " "))
         return f" order by {', '.join(parts)}"
@@ -178,7 +175,7 @@ def _list_items(text: str) -> list[str]:
     while position < len(text):
         match = _LIST_ITEM.match(text, position)
         if match is None:
-            raise RequestError(400, "PGRST100", f'"failed to parse filter (in.({text}))" (line 1, column 1)')
+            raise _unreadable("filter", f"in.({text})")
         items.append(re.sub(r"\\(.)", r"\1", match[1]) if match[1] is not None else match[2])
         position = match.end()
     return items
@@ -195,7 +192,7 @@ def _number(value: str | None, name: str) -> str:
     if value is None:
         return ""
     if not value.isdigit():
-        raise RequestError(400, "PGRST100", f'"failed to parse {name} ({value})" (line 1, column 1)')
+        raise _unreadable(name, value)
     return f" {name} {int(value)}"
 
 

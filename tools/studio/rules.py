@@ -51,20 +51,33 @@ def apply_file(connection: Connection, path: Path) -> None:
     Raises:
         SuiteError: names the file, the line and what PostgreSQL says.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}: is not text in UTF-8.") from None
+    text = text_of(path)
     for start, statement in statements(text):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement)
         except psycopg2.Error as error:
-            # What fails only when it runs has no position; the beginning of its statement must do.
-            line = text.count("\n", 0, start + int(error.diag.statement_position or 1) - 1) + 1
-            raise SuiteError(f"{path}:{line}: {error.diag.message_primary or str(error).strip()}") from None
+            raise SuiteError(f"{path}:{failed(text, start, error)}") from None
+
+
+def text_of(path: Path) -> str:
+    """Read a file of SQL.
+
+    Raises:
+        SuiteError: when it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SuiteError(f"{path}: is not text in UTF-8.") from None
+
+
+def failed(text: str, start: int, error: psycopg2.Error) -> str:
+    """Say in which line of a file a statement failed, and why; what fails only when it runs has no place in it."""
+    line = text.count("\n", 0, start + int(error.diag.statement_position or 1) - 1) + 1
+    return f"{line}: {error.diag.message_primary or str(error).strip()}"
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection = asyncpg.Connection | PoolConnectionProxy
 
 TABLES = """
-select c.relname::text as name, c.relkind::text as kind,
+select c.relname::text as name,
        array_agg(a.attname::text order by a.attnum) as columns,
        array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum) as types,
        coalesce((select array_agg(k.attname::text) from pg_index i
@@ -27,8 +30,7 @@ select p.proname::text as name,
        p.pronargdefaults as defaults,
        p.proretset as is_set,
        (t.typtype = 'c' or (t.oid = 'record'::regtype and p.proargmodes is not null)) as is_composite,
-       t.oid = 'void'::regtype as is_void,
-       p.provolatile::text as volatility
+       t.oid = 'void'::regtype as is_void
 from pg_proc p
 join pg_type t on t.oid = p.prorettype
 where p.pronamespace = $1::regnamespace and p.prokind = 'f' and t.oid <> 'trigger'::regtype
@@ -54,7 +56,6 @@ class Function:
     is_set: bool
     is_composite: bool
     is_void: bool
-    volatility: str
 
     def takes(self, names: set[str]) -> bool:
         """Tell whether a call with exactly these named arguments fits."""
@@ -72,7 +73,7 @@ class SchemaCache:
     functions: dict[str, list[Function]]
 
 
-async def load(connection: asyncpg.Connection, schema: str) -> SchemaCache:
+async def load(connection: Connection, schema: str) -> SchemaCache:
     """Read the schema cache of one schema."""
     tables = {}
     for row in await connection.fetch(TABLES, schema):
@@ -87,7 +88,6 @@ async def load(connection: asyncpg.Connection, schema: str) -> SchemaCache:
             row["is_set"],
             row["is_composite"],
             row["is_void"],
-            row["volatility"],
         )
         functions.setdefault(row["name"], []).append(function)
     return SchemaCache(schema, tables, functions)

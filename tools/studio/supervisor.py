@@ -13,23 +13,20 @@ earlier studio is alive.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import http.client
 import json
 import os
 import secrets
-import selectors
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ROOT / "libraries"
@@ -40,6 +37,7 @@ import psycopg2  # noqa: E402 - the paths above come first when this file is sta
 
 from acceptance.errors import SuiteError  # noqa: E402
 from tools.studio import foreign  # noqa: E402
+from tools.studio.leases import listen_in, lock_beside, refuse, serve  # noqa: E402
 from tools.studio.postgres import DEFAULT_VERSION, Cluster, binaries  # noqa: E402
 from tools.studio.processes import end, end_with_parent, wait_until  # noqa: E402
 from tools.studio.rules import CHANGE, apply_file, apply_rules  # noqa: E402
@@ -49,7 +47,6 @@ CALENDAR_USER = "studio"
 TEMPLATE = "template_studio"  # the rules without a row; self-tests make databases of their own from it
 READY_SECONDS = 30
 ANSWER_SECONDS = 1
-TICK_SECONDS = 0.2
 TAIL_LINES = 15
 
 
@@ -107,22 +104,17 @@ class Studio:
 
     def revive(self) -> None:
         """Start again what has died, without waiting for it: crash tests kill either on purpose, or both."""
-        if _ended(self.cluster.process):
+        for what, process, start in (
             # It also ends when a process of its killed predecessor still has the shared memory: then once more.
-            print(f"PostgreSQL ended ({self.cluster.process.returncode}); starting it again", flush=True)
-            self.cluster.start()
-        if _ended(self.gateway):
-            print(f"the gateway ended ({self.gateway.returncode}); starting it again", flush=True)
-            self._start_gateway()
-        if _ended(self.network):
-            print(f"the network proxy ended ({self.network.returncode}); starting it again", flush=True)
-            self._start_network()
-        if _ended(self.calendar):
-            print(f"the calendar ended ({self.calendar.returncode}); starting it again", flush=True)
-            self._start_calendar()
-        if _ended(self.worker):
-            print(f"the calendar's worker ended ({self.worker.returncode}); starting it again", flush=True)
-            self._start_worker()
+            ("PostgreSQL", self.cluster.process, self.cluster.start),
+            ("the gateway", self.gateway, self._start_gateway),
+            ("the network proxy", self.network, self._start_network),
+            ("the calendar", self.calendar, self._start_calendar),
+            ("the calendar's worker", self.worker, self._start_worker),
+        ):
+            if process is not None and process.poll() is not None:
+                print(f"{what} ended ({process.returncode}); starting it again", flush=True)
+                start()
 
     def answers(self) -> bool:
         """Say whether the gateway answers and reaches its database, and the network proxy before it is ready."""
@@ -149,10 +141,10 @@ class Studio:
             "server_log": str(self.cluster.log),
             "postgres_version": self.postgres_version,
             "calendar_url": self._calendar_url(self.calendar_listener) if self.calendar else "",
-            "gateway_pid": self.gateway.pid,
+            "gateway_pid": self.gateway.pid if self.gateway else 0,
             "calendar_pid": self.calendar.pid if self.calendar else 0,
             "worker_pid": self.worker.pid if self.worker else 0,
-            "postgres_pid": self.cluster.process.pid,
+            "postgres_pid": self.cluster.process.pid if self.cluster.process else 0,
         }
         return json.dumps(where).encode() + b"\n"
 
@@ -169,7 +161,7 @@ class Studio:
     def _postgres_answers(self) -> bool:
         try:
             with closing(psycopg2.connect(self.cluster.url("postgres"))) as connection:
-                self.postgres_version = connection.info.parameter_status("server_version")
+                self.postgres_version = connection.info.parameter_status("server_version") or ""
         except psycopg2.OperationalError:
             return False
         return True
@@ -259,22 +251,17 @@ class Studio:
 
     def _start_network(self) -> None:
         """Start the proxy that disturbs calls on their way to the gateway."""
-        upstream = "http://{}:{}".format(*self.listener.getsockname())
-        port = str(self.network_port.getsockname()[1])
-        command = [sys.executable, "-m", "tools.network.proxy", "--api-port", port, "--api-upstream", upstream]
-        calendar = "http://{}:{}".format(*self.calendar_listener.getsockname())
-        calendar_port = str(self.calendar_network_port.getsockname()[1])
-        command += ["--calendar-port", calendar_port, "--calendar-upstream", calendar]
-        with self.cluster.log.open("ab") as log:
-            self.network = subprocess.Popen(  # noqa: S603 - our own module
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[self.lock],
-                cwd=ROOT,
-                preexec_fn=end_with_parent(signal.SIGKILL),
-            )
+        self.network = self._start_module(
+            "tools.network.proxy",
+            "--api-port",
+            str(self.network_port.getsockname()[1]),
+            "--api-upstream",
+            "http://{}:{}".format(*self.listener.getsockname()),
+            "--calendar-port",
+            str(self.calendar_network_port.getsockname()[1]),
+            "--calendar-upstream",
+            "http://{}:{}".format(*self.calendar_listener.getsockname()),
+        )
 
     def _wait_for(self, process: subprocess.Popen[bytes] | None, ready: Callable[[], bool], what: str) -> None:
         in_time = wait_until(lambda: _ended(process) or ready(), READY_SECONDS)
@@ -303,94 +290,8 @@ def _answers(address: tuple[str, int], path: str, status: http.HTTPStatus = http
         return False
 
 
-def _ended(process: subprocess.Popen[bytes] | None) -> bool:
+def _ended(process: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
     return process is not None and process.poll() is not None
-
-
-def serve(control: socket.socket, studio: Studio, grace: float) -> None:
-    """Answer each new lease with one line, and return when none was open for the time of grace."""
-    last_used = time.monotonic()
-    waiting: set[socket.socket] = set()
-    with selectors.DefaultSelector() as selector:
-        selector.register(control, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select(TICK_SECONDS):
-                if key.fileobj is control:
-                    lease, _ = control.accept()
-                    selector.register(lease, selectors.EVENT_READ)
-                    waiting.add(lease)
-                elif not _held(key.fileobj):
-                    selector.unregister(key.fileobj)
-                    waiting.discard(key.fileobj)
-                    key.fileobj.close()
-            studio.revive()
-            if waiting and studio.answers():
-                while waiting:
-                    tell(waiting.pop(), studio.described())
-            if len(selector.get_map()) > 1:
-                last_used = time.monotonic()
-            elif time.monotonic() - last_used >= grace:
-                return
-
-
-def tell(lease: socket.socket, line: bytes) -> None:
-    """Send a line to somebody who may have gone meanwhile."""
-    with suppress(ConnectionError):
-        lease.sendall(line)
-
-
-def _held(lease: socket.socket) -> bool:
-    try:
-        return lease.recv(64) != b""
-    except ConnectionError:
-        return False
-
-
-def refuse(control: socket.socket, words: str) -> None:
-    """Tell everyone who waits for the studio why there is none."""
-    control.setblocking(False)
-    with suppress(BlockingIOError):  # nobody waits any more
-        while True:
-            lease, _ = control.accept()
-            with lease:
-                tell(lease, json.dumps({"error": words}).encode() + b"\n")
-
-
-def lock_beside(home: Path) -> int:
-    """Take the home's lock and return its file descriptor; it is given up by the death of all who hold it.
-
-    Raises:
-        SuiteError: when a studio lives there.
-    """
-    lock = os.open(f"{home}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def taken() -> bool:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    if not wait_until(taken, READY_SECONDS):
-        raise SuiteError(f"{home}: a studio runs there already.")
-    return lock
-
-
-def listen_in(home: Path) -> socket.socket:
-    """Make the home, in the place of a killed predecessor's, and listen there for users.
-
-    Raises:
-        SuiteError: when there is something that no studio has left.
-    """
-    if home.exists():
-        if home.stat().st_uid != os.geteuid() or not set(os.listdir(home)) <= {"control.sock", "pg", "calendar"}:
-            raise SuiteError(f"{home}: exists and is not a studio's; name a folder that does not exist.")
-        shutil.rmtree(home)
-    home.mkdir(mode=0o700)
-    control = socket.socket(socket.AF_UNIX)
-    control.bind(str(home / "control.sock"))
-    control.listen(128)
-    return control
 
 
 def run(options: argparse.Namespace, home: Path, control: socket.socket, lock: int) -> int:

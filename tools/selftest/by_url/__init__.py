@@ -1,0 +1,1 @@
+"""A system by URL, as people have it."""

@@ -1,0 +1,1 @@
+"""The mutants and controls: each is what its head says."""

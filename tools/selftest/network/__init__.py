@@ -1,0 +1,1 @@
+"""The network as a process, between a device and two servers of our own."""

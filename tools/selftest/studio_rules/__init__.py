@@ -1,0 +1,1 @@
+"""The studio's rules over real connections."""
