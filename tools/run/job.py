@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from acceptance import environment, rows
+from acceptance import environment, invariants, rows
 from acceptance.bench import run_digits
 from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
@@ -40,6 +40,7 @@ def run(arguments: Arguments, console: Console) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(arguments.env, [path.resolve() for path in arguments.sql])
+    invariants.described()  # a check without its words is found now, not when it has found something
     if arguments.pabotlib:
         pabot.check_pabotlib(arguments.pabotlib)
     with cases.alone(), console.status("Looking at the target ...") as status:
