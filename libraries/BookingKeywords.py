@@ -17,7 +17,7 @@ from acceptance.model import Operation, Refusal, Status
 from acceptance.scene import OF_THE_WEEK
 from acceptance.schedule import END, Move
 
-_TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
+TRAFFIC = {Operation.BOOK: 5, Operation.CANCEL: 2, Operation.RESCHEDULE: 2, Operation.CONFIRM: 1}
 _ORDINALS = ("", "second", "third")
 _LATER = re.compile(r"(\d+) ms later")
 
@@ -100,7 +100,8 @@ class BookingKeywords:
     def let_everybody_use_the_studio(self, rounds: str) -> None:
         """Lets all other members use the studio: in each round each of them books, cancels, moves or attends at once.
 
-        What each does is drawn from the case's seed, of what the studio lets them do. After each round everything is checked.
+        What each does is drawn from the case's seed, of what the studio lets them do. After each round everything is
+        checked.
 
         | =Argument= | =Meaning= |
         | ``rounds`` | for example ``6 rounds`` |
@@ -110,7 +111,7 @@ class BookingKeywords:
         """
         case = current.case()
         there = case.bench.contract.operations
-        does = {operation: weight for operation, weight in _TRAFFIC.items() if operation in there} or _TRAFFIC
+        does = {operation: weight for operation, weight in TRAFFIC.items() if operation in there} or TRAFFIC
         week = [name for name in case.slots if name.startswith(OF_THE_WEEK)] or list(case.slots)
         for _ in range(current.count(rounds)):
             case.plan = []

@@ -7,8 +7,8 @@ import signal
 
 from robot.api.deco import keyword, library
 
-from acceptance import calendar, current
-from acceptance.errors import NotProven, SuiteError
+from acceptance import calendar, current, needs
+from acceptance.errors import SuiteError
 from acceptance.faults import Disturbance
 from acceptance.model import Status
 
@@ -75,12 +75,9 @@ class CalendarKeywords:
         if what not in calendar.FAULTS:
             raise SuiteError(f"there is no fault {what!r}; known: {', '.join(calendar.FAULTS)}.")
         case = current.case()
-        if not case.bench.target.calendar_url or not case.network.url:
-            raise NotProven("not proven: the target has no calendar that the suite could disturb.")
+        needs.calendar_to_disturb(case.bench.target, case.network.url)
         self._worker_then = self._worker()
         fault, times = calendar.FAULTS[what]
-        if case.bench.target.lease is None:
-            raise NotProven("not proven: no network proxy stands between this target and its calendar.")
         case.network.plan_for_calendar(case.bench.session, Disturbance(fault), times)
 
     @staticmethod
@@ -99,9 +96,7 @@ class CalendarKeywords:
         Example:
         | Kill The Calendar Worker |
         """
-        lease = current.case().bench.target.lease
-        if lease is None or not lease.worker_pid:
-            raise NotProven("not proven: only the embedded studio lets its calendar worker be killed.")
+        needs.calendar_worker(current.case().bench.target)
         worker = self._worker()
         if worker:
             os.kill(worker, signal.SIGKILL)

@@ -19,7 +19,7 @@ from robot.libraries.BuiltIn import BuiltIn
 from robot.result import TestCase as TestResult
 from robot.running import TestCase
 
-from acceptance import client, current, environment, recovery
+from acceptance import client, current, environment, needs, recovery
 from acceptance.access import OWN_CHOICE
 from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import NotProven, SuiteError
@@ -75,8 +75,7 @@ class CaseKeywords:
         """
         with _fatal_without_a_studio():
             chosen, overlays, folder = _wanted()
-            if chosen.foreign:
-                raise NotProven(f"not proven: {chosen.name} is not ours to kill; only the embedded studio is.")
+            needs.studio_to_kill(chosen)
             target = environment.connect(chosen, overlays, private=True)
             session = requests.Session()
             session.trust_env = False

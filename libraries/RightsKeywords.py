@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from robot.api import logger
 from robot.api.deco import keyword, library
 
-from acceptance import current, trespass
+from acceptance import current, needs, trespass
 from acceptance.access import ASKED, Line, May
 from acceptance.client import Caller, Outcome, Request
 from acceptance.doubts import About
@@ -101,11 +101,8 @@ class RightsKeywords:
         | Nobody May See Or Change But Those Of The Table | deposits |
         """
         case, table = current.case(), _known(TABLES, what)
-        if table not in case.bench.catalogue:
-            raise NotProven(f"not proven: the target has no {table}.")
         contract, access = case.bench.contract, case.bench.target.environment.access
-        if table in (trespass.AUDIT, trespass.OUTBOX) and not (contract.audit if "audit" in table else contract.outbox):
-            raise NotProven(f"not proven: the target's {table} is not as the contract has it.")
+        needs.table(case.bench.catalogue, contract, table)
         chosen: dict[str, dict[str, bool]] = {}
         wrong: dict[tuple[str, bool], list[str]] = {}
         for name in access.callers:

@@ -1,4 +1,4 @@
-"""Looks whether everything that a run needs is there; writes nothing to the target."""
+"""Looks whether everything that a run needs is there, and what it would prove; nothing it writes stays."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from acceptance import datafiles, environment, rows
+from acceptance import datafiles, environment, people, rows
+from acceptance.catalogue import Catalogue
+from acceptance.contract import Contract
 from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
-from tools import pilates
-from tools.run import preflight
+from acceptance.policies import Choice
+from tools import generator, pilates
+from tools.report.unproven import Reason
+from tools.run import cases, foresight, preflight, shape
+from tools.run.foresight import Foresight
+from tools.run.shape import Section
 
+MOST_REASONS = 8
 SPACE_NEEDED = 2 << 30  # bytes; a studio with some thousand cases takes less than one
 
 
-def tell(name: str, sql: Sequence[Path] = ()) -> bool:
-    """Print one line for each finding; return whether all is well.
+def tell(name: str, sql: Sequence[Path] = (), *, details: bool = False) -> bool:
+    """Print one line for each finding, and what the target looks like; return whether all is well.
 
     Args:
         name: the environment.
         sql: SQL files in the place of those that it names.
+        details: whether to show whole conditions, and all there is.
     """
     chosen: list[Environment] = []
 
@@ -36,20 +44,26 @@ def tell(name: str, sql: Sequence[Path] = ()) -> bool:
 
     # A list, not a generator: every finding is told, also after a bad one.
     verdicts = [_told(check) for check in (_python, _packages, _space, _data, load)]
-    return all(verdicts) and _told_of_target(chosen[0])
+    return all(verdicts) and _told_of_target(chosen[0], details=details)
 
 
-def _told_of_target(chosen: Environment) -> bool:
+def _told_of_target(chosen: Environment, *, details: bool) -> bool:
     try:
         target = environment.connect(chosen)
     except SuiteError as error:
         print(f"BAD  {error}")
         return False
     with closing(target):
-        verdicts = [_told(partial(check, target)) for check in preflight.checks_of(target)]
+        verdicts = []
+        for check in preflight.checks_of(target):
+            verdicts.append(_told(partial(check, target)))
+            if not verdicts[-1] and target.lease is not None:
+                break  # of a studio of our own what follows is a consequence
         if all(verdicts):
-            for line in preflight.found(target) or [f"  {line}" for line in _abilities(target)]:
-                print(f"   {line}")
+            for section in _sections(target, details=details):
+                print(f"\n{section.title}")
+                for line in section.lines:
+                    print(f"  {line}")
     return all(verdicts)
 
 
@@ -85,14 +99,52 @@ def _data() -> str:
     return f"{len(datafiles.profiles())} users, {len(datafiles.devices())} devices, {len(environment.names())} systems"
 
 
-def _abilities(target: Target) -> Iterator[str]:
-    """Say which optional parts of the contract the target has and lacks."""
-    functions = target.environment.functions
-    with preflight.connected(target) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
-            (list(functions.values()),),
-        )
-        there = {name for (name,) in cursor.fetchall()} | rows.read_catalogue(connection).keys()
-    for name in (*functions.values(), *rows.SIDE_TABLES):
-        yield f"has {name}" if name in there else f"lacks {name}; what needs it is skipped and not proven"
+def _sections(target: Target, *, details: bool) -> Iterator[Section]:
+    """Describe the target, what follows from it, and what a run would prove."""
+    with preflight.connected(target) as connection:
+        catalogue, contract = preflight.understood(connection, target.environment)
+        yield from shape.sections(connection, target.environment, catalogue, contract, details=details)
+        yield Section("Capabilities", contract.found or list(_abilities(target, catalogue, contract)))
+        given = None
+        if target.environment.users_given:
+            given = people.of(target)
+            catalogue.users_given = frozenset(given.ids)
+    table = generator.generate(env=target.environment.name)
+    scenarios = foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests)
+    seen = foresight.foresee(target, catalogue, contract, scenarios, given)
+    lines = list(_foreseen(seen, contract, details=details))
+    if target.environment.only_read:
+        lines.insert(0, "nothing as it is: nothing may be written there, so only verify-db and reconcile run; else:")
+    yield Section(f"What `run` would prove ({seen.cases:,} cases: {cases.kinds(scenarios.keys())})", lines)
+
+
+def _foreseen(seen: Foresight, contract: Contract, *, details: bool) -> Iterator[str]:
+    unproven, maybe = len(seen.unproven), len(seen.maybe)
+    yield f"{seen.cases - unproven - maybe:6,} will be judged"
+    yield f"{unproven:6,} will be not proven{':' if unproven else ''}"
+    yield from _reasons(seen.reasons, details=details)
+    if maybe:
+        yield f"{maybe:6,} may turn out not proven, which shows only when they run:"
+        yield from _reasons(seen.doubts, details=details)
+    if open_rules := [str(policy) for policy, choice in contract.policies.items() if choice is Choice.EITHER]:
+        yield "More may, where the target has chosen a rule otherwise than our studio; that cannot be seen beforehand."
+        yield from shape.wrapped(f"What is not said under `policies`: {', '.join(open_rules)}.")
+
+
+def _reasons(found: list[Reason], *, details: bool) -> Iterator[str]:
+    shown = found if details else found[:MOST_REASONS]
+    for one in shown:
+        yield f"  {one.count:6,} {one.cause}"
+        if one.unlocked_by:
+            yield f"         unlocked by: {one.unlocked_by}"
+    if rest := found[len(shown) :]:
+        yield f"  {sum(one.count for one in rest):6,} for {len(rest)} other reasons; see --details"
+
+
+def _abilities(target: Target, catalogue: Catalogue, contract: Contract) -> Iterator[str]:
+    """Say which optional parts of the contract our own studio has and lacks."""
+    for operation, name in target.environment.functions.items():
+        has = operation in contract.operations
+        yield f"has {name}" if has else f"lacks {name}; what needs it is skipped and not proven"
+    for name in rows.SIDE_TABLES:
+        yield f"has {name}" if name in catalogue else f"lacks {name}; what needs it is skipped and not proven"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from acceptance import orders, snapshot
+from acceptance import needs, orders, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome
 from acceptance.doubts import NEW_REQUEST, Doubts, Ground
-from acceptance.errors import NotProven, SuiteError
+from acceptance.errors import SuiteError
 from acceptance.faults import NEVER_REACHED_THE_SERVER, Fault
 from acceptance.history import Done, Planned, one_call
 from acceptance.memory import NOBODY
@@ -161,9 +161,8 @@ class Asking(Sending, ABC):
         """
         contract, operation = self.bench.contract, call.operation
         for_another = operation in (Operation.BOOK, Operation.CREDIT) and call.caller != call.member
-        if for_another and not contract.can_name(operation, "member"):
-            name = contract.functions[operation].name
-            raise NotProven(f"not proven: {name} has no argument for the member, so nobody can ask for another.")
+        if for_another:
+            needs.argument_for_another(contract, operation)
         booking = self.state.booking(call.booking)
         words = {
             "member": call.member,
@@ -180,8 +179,7 @@ class Asking(Sending, ABC):
         Raises:
             NotProven: when it should happen at the same time as something else.
         """
-        if self.plan is not None:
-            raise NotProven(f"not proven: the target's {operation} is several calls, which have no common moment.")
+        needs.one_call(operation, at_once=self.plan is not None)
         self.doubt(f"the target's {operation} is several calls, and not all or nothing")
         for one in self.bench.contract.composites[operation]:
             self.ask(one, caller, member=member, slot=slot)

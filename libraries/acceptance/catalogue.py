@@ -17,7 +17,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 PUBLIC = "public."
 # The suite's own schema, and those whose tables nobody's booking system refers to.
-LEFT_OUT = ("pg_catalog", "information_schema", "pg_toast", "acceptance", "storage", "realtime", "vault", "extensions")
+LEFT_OUT = ("pg_catalog", "information_schema", "pg_toast", "acceptance", "storage", "realtime", "vault", "extensions",
+            "cron", "net")  # fmt: skip
 OURS = re.compile(r"user|member|profile|client|slot|class|booking|deposit|caller|actor|owner")
 LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::|\)|,|\s|\])")
 
@@ -114,6 +115,7 @@ class Catalogue(dict[str, set[str]]):
         tables: every table by its full name.
         values: what the environment says that columns of new rows get, by table.
         parents: tables in which the environment says that each member needs a row.
+        called: what the target calls a column of the contract, by table and column, where it is another name.
     """
 
     def __init__(self, named: dict[str, set[str]], tables: dict[str, Table] | None = None):
@@ -121,6 +123,7 @@ class Catalogue(dict[str, set[str]]):
         self.tables = tables or {}
         self.column_values: dict[str, dict[str, Any]] = {}
         self.parents: tuple[str, ...] = ()
+        self.called: dict[tuple[str, str], str] = {}
         self.contract: tuple[str, ...] = ()
         self.own: frozenset[str] = frozenset()
         # Users that are not the suite's, but act in its cases; and the rows of theirs in tables ``of_members``.

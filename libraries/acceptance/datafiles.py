@@ -51,6 +51,7 @@ class Device:
     """A client profile of ``data/devices.yaml``: how this kind of client behaves on the wire (times in seconds)."""
 
     name: str
+    weight: float
     label: str
     headers: dict[str, str]
     connect_timeout: float

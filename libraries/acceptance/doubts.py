@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from acceptance.errors import NotProven
+from acceptance.errors import OF_THIS_CASE, NotProven
 
 NEW_REQUEST = "the target keeps no idempotency keys, so a request that is sent again is a new one"
 
@@ -94,4 +94,4 @@ class Doubts:
             if doubt.step == step and doubt.excuses(about):
                 self.tell(doubt.reason)
                 return True
-        raise NotProven(f"not proven: {self.known[0].described}. Here: {sentence}")
+        raise NotProven(f"not proven: {self.known[0].described}{OF_THIS_CASE}{sentence}")

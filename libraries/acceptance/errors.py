@@ -1,5 +1,7 @@
 """The one exception for what a person can put right: a wrong file, a server that is down, a missing permission."""
 
+OF_THIS_CASE = ". Here: "  # parts a cause, the same for many cases, from what one case saw of it
+
 
 class SuiteError(Exception):
     """The suite cannot do what was asked; the message says what is wrong and how to put it right (exit code 2)."""

@@ -13,17 +13,26 @@ from acceptance.environment import FILE, Environment
 from acceptance.errors import SuiteError
 from acceptance.model import Operation
 
+# The shape of what a function returns: the columns of a TABLE, of OUT arguments and of a row type by name and type.
+RETURNS = """case
+  when p.proargmodes && '{o,b,t}'::"char"[] then
+    case when 't' = any (p.proargmodes) then 'TABLE' when p.proretset then 'setof record' else 'record' end || '(' || (
+      select string_agg(concat_ws(' ', p.proargnames[n], format_type(p.proallargtypes[n], null)), ', ' order by n)
+      from generate_subscripts(p.proargmodes, 1) n where p.proargmodes[n] in ('o', 'b', 't')) || ')'
+  when t.typtype = 'c' then pg_get_function_result(p.oid) || '(' || (
+    select string_agg(attname || ' ' || format_type(atttypid, null), ', ' order by attnum)
+    from pg_attribute where attrelid = t.typrelid and attnum > 0 and not attisdropped) || ')'
+  else pg_get_function_result(p.oid) end"""
 FUNCTIONS = """
 select p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}')::text[],
        array(select format_type(t, null) from unnest(p.proargtypes) with ordinality u(t, n) order by n),
        p.pronargs - p.pronargdefaults,
-       case when t.typtype = 'c' or p.proargmodes is not null and t.oid = 'record'::regtype then 'record'
-            else format_type(t.oid, null) end,
+       /* returns */,
        p.prosrc
 from pg_proc p join pg_type t on t.oid = p.prorettype
 where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and t.oid <> 'trigger'::regtype
 order by p.proname, p.oid
-"""
+""".replace("/* returns */", RETURNS)
 
 # Our words for arguments: what their names look like, and of what type they are.
 UUID, NUMBER, TEXT = ("uuid",), ("integer", "smallint", "bigint", "numeric"), ("text", "character varying")

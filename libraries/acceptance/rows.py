@@ -20,6 +20,7 @@ from acceptance.catalogue import PUBLIC, Catalogue, read_tables
 from acceptance.errors import SuiteError
 from acceptance.times import LENGTH
 
+Row = dict[str, Any]
 PREFIX = "acce97ab"
 EMAIL_DOMAIN = "acceptance.example.test"
 TRIES = 20
@@ -99,6 +100,27 @@ def slot(slot_id: str, start: datetime, capacity: int, attempt: int = 0) -> tupl
     return "pilates_schedule_slots", row
 
 
+def deposit(
+    deposit_id: str,
+    user_id: str,
+    credited: int,
+    remaining: int,
+    *,
+    begins: datetime,
+    ends: datetime | None,
+    active: bool = True,
+) -> tuple[str, Row]:
+    """Make the row of a deposit, credited at ``begins`` and expiring at ``ends``, where it does."""
+    row = {"id": deposit_id, "user_id": user_id, "deposit_remaining": remaining, "classes_credited": credited}
+    return "pilates_deposits", {**row, "is_active": active, "credited_at": begins, "expires_at": ends}
+
+
+def booking(booking_id: str, user_id: str, slot_id: str, deposit_id: str, status: str) -> tuple[str, Row]:
+    """Make the row of a booking; the status in the target's own word."""
+    row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
+    return "pilates_bookings", {**row, "status": status}
+
+
 def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """Insert rows in the order given, in one round trip and one transaction.
 
@@ -133,7 +155,7 @@ def insert(connection: Connection, catalogue: Catalogue, made: Sequence[tuple[st
             tables = [error.diag.table_name] if error.diag.table_name else dict.fromkeys(table for table, _ in made)
             words = f"the suite cannot make a row of {' or '.join(tables)}: {error.diag.message_primary}"
             help_with = "say what its columns get in data/environments.yaml: values: {table: {column: value}}"
-            raise SuiteError(f"{words}; {help_with}.") from None
+            raise SuiteError(f"{words}; {help_with}.") from error
 
 
 def insert_slot(connection: Connection, catalogue: Catalogue, slot_id: str, start: datetime, capacity: int) -> datetime:

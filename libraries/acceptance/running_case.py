@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from acceptance import access, calendar, client, failure, invariants, orders, rows, snapshot
+from acceptance import access, calendar, client, failure, invariants, needs, orders, rows, snapshot
 from acceptance.asking import EXPIRY_LOCK, Asking
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Request
 from acceptance.doubts import NEW_REQUEST, About, Ground
-from acceptance.errors import NotProven
+from acceptance.errors import OF_THIS_CASE, NotProven
 from acceptance.history import Done, log_record, seen, seen_of
 from acceptance.invariants import Breach, Facts, View
 from acceptance.model import Call, Operation, State
@@ -323,10 +323,7 @@ class RunningCase(Asking):
         Raises:
             NotProven: when the target has no calendar that we could read.
         """
-        if not self.bench.target.calendar_url:
-            raise NotProven("not proven: the target has no calendar server that the suite can read.")
-        if self.bench.users_given is not None:
-            raise NotProven("not proven: the calendars of users whom the environment gives are their own.")
+        needs.calendar(self.bench.target)
         self.looked_at_calendar = True
         return calendar.read(self.bench.target.calendar_url, self._user_ids())
 
@@ -365,8 +362,8 @@ class RunningCase(Asking):
                 self.look()
                 missing = self.not_exercised()
                 if missing and not self.bench.contract.reference and not self.breaches and not self.complaints:
-                    words = f"the call did not pass there on this target: {', '.join(missing)}"
-                    raise NotProven(f"not proven: planned, but it never took place; {words}.")
+                    words = f"{needs.NOT_PASSED}{OF_THIS_CASE}{', '.join(missing)}"
+                    raise NotProven(f"not proven: {words}.")
                 self.expect(not missing, f"not exercised: planned, but it never took place: {', '.join(missing)}.")
         finally:
             self._write_snapshots()

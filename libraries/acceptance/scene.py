@@ -10,16 +10,17 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from acceptance import client, rows
+from acceptance import client, needs, rows
 from acceptance.bench import STAFF_DEVICE, Bench
 from acceptance.client import Caller
 from acceptance.datafiles import devices, profiles
-from acceptance.errors import NotProven, SuiteError
+from acceptance.errors import SuiteError
 from acceptance.model import Booking, Deposit, Slot, State, Status
 from acceptance.people import given_to
 from acceptance.times import start_of
 
 PLAIN_DEVICE = "api"
+CLOCK_CHANGE = "clock change"
 OF_THE_WEEK = "class of day"
 LAST_MINUTES = timedelta(minutes=10)
 STAFF = {
@@ -116,10 +117,7 @@ class Scene:
         Raises:
             NotProven: when a column is missing, or holds whole days only.
         """
-        if column not in self.bench.catalogue[table]:
-            raise NotProven(f"not proven: the target's {table} has no column {column}, so {what}.")
-        if column == "expires_at" and self.bench.catalogue.tables[f"public.{table}"].columns[column].type == "date":
-            raise NotProven(f"not proven: {table}.{column} holds whole days only, so {what}.")
+        needs.column(self.bench.catalogue, column, table, what)
 
     def add_profile(self, profile: str, device: str, zone: str) -> None:
         """Make the member from a profile of ``data/users.yaml``, with that profile's deposits."""
@@ -159,8 +157,8 @@ class Scene:
 
     def _start(self, when: str) -> datetime:
         zone = self.bench.target.environment.zone
-        if "clock change" in when and zone == "UTC":
-            raise NotProven("not proven: the target's zone is UTC, which does not change its clocks.")
+        if CLOCK_CHANGE in when:
+            needs.clocks_that_change(zone)
         return start_of(when, self.now, zone)
 
     def take_places(self, count: int) -> None:
@@ -171,9 +169,8 @@ class Scene:
             member = self._add_person(name, "user", full_name, PLAIN_DEVICE, "UTC", acts=False)
             user_id, deposit_id, booking_id = member.user_id or "", self.new_id(), self.new_id()
             self._add_deposit_row(user_id, deposit_id, 1, 0, active=True, expires=None, position=0)
-            row = {"id": booking_id, "user_id": user_id, "slot_id": slot_id, "deposit_id": deposit_id}
             status = self.bench.contract.status(Status.CONFIRMED)
-            self.made.append(("pilates_bookings", {**row, "status": status}))
+            self.made.append(rows.booking(booking_id, user_id, slot_id, deposit_id, status))
             taken = Booking(booking_id, user_id, slot_id, deposit_id)
             self.state = replace(self.state, bookings=(*self.state.bookings, taken))
 
@@ -260,9 +257,8 @@ class Scene:
         return person
 
     def _add_deposits(self, member: Caller, deposits: list[dict[str, Any]]) -> None:
-        deposits_table = self.bench.catalogue.tables["public.pilates_deposits"]
-        if len(deposits) > 1 and frozenset({"user_id"}) in deposits_table.unique:
-            raise NotProven("not proven: the target keeps one deposit for each member, and this needs several.")
+        if len(deposits) > 1:
+            needs.several_deposits(self.bench.catalogue)
         now = self.now
         ends = [_expiry(entry.get("expires"), now, self.bench.target.environment.zone) for entry in deposits]
         order = sorted(range(len(deposits)), key=lambda n: (ends[n] is None, ends[n] or now, n))
@@ -289,20 +285,13 @@ class Scene:
         position: int,
     ) -> None:
         now = self.now
-        row = {
-            "id": deposit_id,
-            "user_id": user_id,
-            "deposit_remaining": remaining,
-            "classes_credited": credited,
-            "is_active": active,
-            "credited_at": now - timedelta(days=60) + timedelta(seconds=position),
-            "expires_at": expires,
-        }
+        begins = now - timedelta(days=60) + timedelta(seconds=position)
         if not active:
             self._need_column("pilates_deposits", "is_active", "no deposit can be switched off")
         if expires is not None and expires - now < timedelta(days=2):
             self._need_column("pilates_deposits", "expires_at", "no deposit can end at a moment")
-        self.made.append(("pilates_deposits", row))
+        row = rows.deposit(deposit_id, user_id, credited, remaining, begins=begins, ends=expires, active=active)
+        self.made.append(row)
         self.credited[deposit_id] = credited
         expired = expires is not None and expires <= now
         deposit = Deposit(deposit_id, user_id, remaining, active, expired, position)

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from acceptance import client, snapshot
+from acceptance import client, needs, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Outcome, Reply, Request
 from acceptance.errors import NotProven
@@ -135,9 +135,7 @@ class Sending(Memory):
             NotProven: when the environment does not let the suite put its instruments into the database.
         """
         moves, faults, self.moves, self.faults = self.moves, self.faults, [], []
-        environment = self.bench.target.environment
-        if not environment.instruments:
-            raise NotProven(f"not proven: {environment.name} does not allow instruments in its database.")
+        needs.instruments(self.bench.target.environment)
         self.bench.use_instruments()
         calls = {
             label: (one.caller.name, self._function(one.call.operation), task)

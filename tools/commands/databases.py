@@ -52,18 +52,26 @@ def clean(
         print(line)
 
 
-@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund-twice.sql"))
-def serve(overlay: Overlay = None) -> None:
-    """Keep the embedded studio running, for example to try requests by hand; Ctrl-C ends it."""
+@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund-twice.sql", "serve --sql schema.sql"))
+def serve(overlay: Overlay = None, sql: Sql = None) -> None:
+    """Keep the embedded studio, or SQL of your own, running, for example to try requests by hand; Ctrl-C ends it."""
     from tools import serving
 
-    serving.until_interrupted(overlay or [])
+    serving.until_interrupted(overlay or [], OF_SQL if sql else "embedded", sql or [])
 
 
-@app.command(epilog=examples("doctor", "doctor --env staging", "doctor --sql schema.sql --sql functions.sql"))
-def doctor(env: Env = "embedded", sql: Sql = None) -> None:
-    """Look whether everything that a run needs is there, and say what is not; writes nothing."""
+@app.command(epilog=examples("doctor", "doctor --env staging", "doctor --sql schema.sql --details"))
+def doctor(
+    env: Env = "embedded",
+    sql: Sql = None,
+    details: Annotated[bool, typer.Option("--details", help="Whole conditions, all functions, all reasons.")] = False,
+) -> None:
+    """Look whether all that a run needs is there, what the system looks like, and what a run would prove.
+
+    Nothing is left there. Where rows may be written, it tries in a transaction that is rolled back whether those of a
+    case can be made.
+    """
     from tools import health
 
     env = OF_SQL if sql and env == "embedded" else env
-    raise typer.Exit(0 if health.tell(env, sql or ()) else COULD_NOT_RUN)
+    raise typer.Exit(0 if health.tell(env, sql or (), details=details) else COULD_NOT_RUN)

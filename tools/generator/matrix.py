@@ -83,12 +83,10 @@ def load() -> Matrix:
     for key in ("factors", "categories", "actions", "constraints", "places", "taken", "full", "orders"):
         if key not in document:
             raise SuiteError(f"{FILE}: {key}: is missing.")
-    factors = document["factors"]
+    weights = {name: device.weight for name, device in devices().items()}
+    factors = {"device": weights, **document["factors"]}
     if set(factors) != set(FACTORS):
         raise SuiteError(f"{FILE}: factors: expected {', '.join(FACTORS)}, found {', '.join(factors)}.")
-    for device in factors["device"]:
-        if device not in devices():
-            raise SuiteError(f"{FILE}: factors.device: {device!r} is not in data/devices.yaml.")
     for name, category in document["categories"].items():
         for factor, levels in category.get("only", {}).items():
             known = {"user": CLASSES, "profile": profiles()}.get(factor, factors.get(factor, ()))

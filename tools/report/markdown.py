@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.report import readiness, words
+from tools.report import readiness, unproven, words
 from tools.report.facts import Facts
 from tools.report.proof import Proof
 from tools.report.results import Case
@@ -119,12 +119,13 @@ def _coverage(facts: Facts) -> Iterator[str]:
         yield ""
         rows = ((words.words(k), c["cases"], c["planned"], c["fired"]) for k, c in facts.disturbances.items())
         yield from _table(("Where", "Cases", "Planned", "Fired"), rows)
-    reasons = sorted({case.cause for case in facts.results.of("SKIP")})
+    reasons = unproven.of(facts.results)
     if reasons:
         yield ""
-        yield "Skipped, and therefore not proven:"
+        yield "Not proven, by reason:"
         yield ""
-        yield from (f"- {reason}" for reason in reasons)
+        why = [(one.count, one.cause.replace("|", "\\|"), one.unlocked_by or "-") for one in reasons]
+        yield from _table(("Cases", "Why", "Unlocked by"), tuple(why))
     choices = facts.results.choices()
     if choices:
         yield ""

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from tools.report import charts, heat, history, readiness, words
+from tools.report import charts, heat, history, readiness, unproven, words
 from tools.report.facts import Facts
 from tools.report.figures import percentile
 
@@ -54,7 +54,7 @@ def _context(facts: Facts) -> dict[str, Any]:
         "folders": {path.name for path in (facts.where / "failures").glob("*") if path.is_dir()},
         "categories": sorted(facts.results.by_category().items()),
         "choices": facts.results.choices(),
-        "reasons": sorted({case.cause for case in facts.results.of("SKIP")}),
+        "reasons": unproven.of(facts.results),
         "grids": grids,
         "factors": heat.NAMES if grids else (),
         "named": heat.WORDS,

@@ -19,7 +19,16 @@ from acceptance.errors import SuiteError
 CATEGORY = "category-"
 STOPPED = ("Execution terminated by signal", "Parent suite setup failed:", "OperationalError:", "InterfaceError:")
 BREACH = re.compile(r"^P\d (I\d+) ", re.MULTILINE)
-FRAMES = ("Setup failed:", "Teardown failed:", "Also teardown failed:")  # Robot Framework's own words around a message
+# Robot Framework's own words around a message.
+FRAMES = (
+    "Setup failed:",
+    "Teardown failed:",
+    "Also teardown failed:",
+    "Skipped in setup:",
+    "Skipped in teardown:",
+    "Skipped in parent suite setup:",
+    "Skipped in parent suite teardown:",
+)
 
 
 @dataclass(frozen=True)

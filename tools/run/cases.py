@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 SUITES = ROOT / "suites"
 GENERATED = SUITES / "generated"
 TABLES = "test-cases"
+OF_ORDERS = "T-ORDER-"
+OF_THE_MATRIX = re.compile(r"T-[0-9]{6}")
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,14 @@ def written_by_hand(include: str | None) -> set[str]:
         include: a tag that the tests must have; None for all of them.
     """
     return {id_of(test.name) for test in by_hand(include).all_tests}
+
+
+def kinds(planned: Collection[str]) -> str:
+    """Say how many of some cases are generated (`--count` is about those alone), ordered races, written by hand."""
+    races = sum(name.startswith(OF_ORDERS) for name in planned)
+    generated = sum(OF_THE_MATRIX.fullmatch(name) is not None for name in planned)
+    by_hand = len(planned) - races - generated
+    return f"{generated:,} generated, {races:,} ordered races, {by_hand:,} written by hand"
 
 
 def id_of(name: str) -> str:

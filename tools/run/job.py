@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from acceptance import environment, rows
+from acceptance import environment, invariants, rows
 from acceptance.bench import run_digits
 from acceptance.environment import Environment, Target
 from acceptance.errors import SuiteError
@@ -40,6 +40,7 @@ def run(arguments: Arguments, console: Console) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
     chosen = preflight.writable(arguments.env, [path.resolve() for path in arguments.sql])
+    invariants.described()  # a check without its words is found now, not when it has found something
     if arguments.pabotlib:
         pabot.check_pabotlib(arguments.pabotlib)
     with cases.alone(), console.status("Looking at the target ...") as status:
@@ -59,6 +60,7 @@ def run(arguments: Arguments, console: Console) -> int:
             part = f" (shard {arguments.shard} of the run)" if arguments.shard else ""
             told = f"{len(this.planned)} cases{part} on {chosen.name}, {arguments.processes} workers: {this.folder}"
             console.print(told, highlight=False, soft_wrap=True)
+            console.print(f"  {cases.kinds(this.planned)}", highlight=False, soft_wrap=True)
             with in_front.network(target):
                 with Sampler(this.folder, target):
                     _execute(this, console)
@@ -173,7 +175,13 @@ def _draw(this: Run, console: Console) -> None:
         if not count:
             return
         wish = draws.Wish(
-            count, draws.fresh_seed(), arguments.env, arguments.processes, tuple(arguments.overlays), first
+            count,
+            draws.fresh_seed(),
+            arguments.env,
+            arguments.processes,
+            tuple(arguments.overlays),
+            first,
+            tuple(arguments.sql),
         )
         tally = draws.draw(wish, this.folder, console)
         this.drawn = tally.exit_code

@@ -11,14 +11,18 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import contract, environment, people, rows
+from acceptance import contract, environment, people, rows, trial
+from acceptance.catalogue import Catalogue, full_name
 from acceptance.client import look, open_session, token
+from acceptance.contract import Contract
 from acceptance.environment import FILE, Environment, Target
 from acceptance.errors import SuiteError
 from acceptance.pooler import check_session
+from tools.run import shape
 
 SECONDS = 5
 PATIENCE = 1.0  # seconds, for a run that is just ending
+OF_POSTGREST = re.compile(r"\bPGRST\d+|\b42P01\b")
 API_KEY = re.compile(r"api.?key", re.IGNORECASE)
 
 
@@ -94,6 +98,8 @@ def check_api(target: Target) -> str:
         with open_session(target) as session:
             answer = look(session, target, f"/{looked_at}?limit=1", headers=headers, timeout=SECONDS)
         said = target.without_secrets(answer.text[:200])
+        if answer.status_code >= 400 and target.lease is not None:
+            raise SuiteError(f"the embedded studio's GET /{looked_at} answers {answer.status_code}: {said}.")
         _judge(answer.status_code, said, f"{FILE}: {name}", f"{address}/{looked_at}", where, help_with, target.api_key)
     return f"{address} answers and takes our tokens"
 
@@ -106,7 +112,11 @@ def _judge(status: int, said: str, place: str, address: str, where: str, help_wi
         raise SuiteError(f"{where}: the API does not take our tokens ({status}: {said}); {help_with}.")
     if status >= 400:
         words = f"GET {address} answers {status}: {said}"
-        raise SuiteError(f"{place}.api_url: {words}; is this the PostgREST address?")
+        # Its own codes: it is PostgREST, and does not have the table.
+        help_with = (
+            "is the table in a schema that it shows" if OF_POSTGREST.search(said) else "is this the PostgREST address"
+        )
+        raise SuiteError(f"{place}.api_url: {words}; {help_with}?")
 
 
 def check_people(target: Target) -> str:
@@ -123,12 +133,46 @@ def check_people(target: Target) -> str:
     return f"the users given are {', '.join(given.all)}; cases that need more people are not proven"
 
 
+def understood(connection: Connection, chosen: Environment) -> tuple[Catalogue, Contract]:
+    """Read what a target's tables look like, and how it says what the contract says."""
+    catalogue = rows.read_catalogue(connection)
+    catalogue.column_values = {full_name(table): dict(said) for table, said in chosen.wording.values.items()}
+    catalogue.parents = chosen.wording.parents
+    return catalogue, contract.look(connection, chosen, catalogue)
+
+
+def check_rows(target: Target) -> str:
+    """Try, in a transaction that is rolled back, whether the rows of a case can be made; say whether it was tried."""
+    chosen = target.environment
+    try:
+        environment.check_writable(chosen)
+    except SuiteError as error:
+        return f"whether rows can be made was not tried: {error}"
+    with connected(target) as connection:
+        catalogue, found = understood(connection, chosen)
+        if chosen.users_given:
+            catalogue.users_given = frozenset(people.of(target).ids)
+        trial.try_rows(connection, chosen, catalogue, found)
+    return "rows of every kind can be made and removed: tried, and rolled back"
+
+
+def check_instruments(target: Target) -> str:
+    """Look whether what the entry says of instruments can be: a run would stop at the first one otherwise."""
+    with connected(target) as connection:
+        may, words = shape.may_install(connection, target.environment)
+    if target.environment.instruments and not may and not target.environment.only_read:
+        raise SuiteError(f"{FILE}: {target.environment.name}.instruments: {words.removeprefix('no: ')}.")
+    return f"instruments: {words}"
+
+
 CHECKS: tuple[Callable[[Target], str], ...] = (check_database, check_api)
 
 
 def checks_of(target: Target) -> tuple[Callable[[Target], str], ...]:
     """List the checks that a target needs."""
-    return (*CHECKS, check_people) if target.environment.users_given else CHECKS
+    chosen = target.environment
+    checks = (*CHECKS, check_people) if chosen.users_given else CHECKS
+    return (*checks, check_rows, check_instruments) if chosen.foreign else checks
 
 
 def check(target: Target) -> None:
@@ -146,9 +190,7 @@ def found(target: Target) -> list[str]:
     if not target.environment.foreign:
         return []
     with connected(target) as connection:
-        catalogue = rows.read_catalogue(connection)
-        catalogue.parents = target.environment.wording.parents
-        return [f"  {line}" for line in contract.look(connection, target.environment, catalogue).found]
+        return [f"  {line}" for line in understood(connection, target.environment)[1].found]
 
 
 def _first_line(error: Exception) -> str:

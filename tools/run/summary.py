@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tools.report import unproven
 from tools.run.record import Run
 
 MOST_P0_SHOWN = 10
@@ -17,6 +18,7 @@ def summary(run: Run) -> Iterator[str]:
         f"{counts['PASS']} of {planned} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped (not proven),"
         f" in {run.seconds:.1f} s: {len(cases) / run.seconds:.1f} a second."
     )
+    yield from unproven.told(run.results)
     p0 = run.results.p0
     if p0:
         yield f"{len(p0)} P0 failures:"

@@ -15,7 +15,7 @@ from acceptance.invariants import Facts, View
 from acceptance.model import Call, Operation
 from acceptance.snapshot import Snapshot
 
-PHONE = Device("android", "Android", {}, 1, 1, 1, frozenset(), False)
+PHONE = Device("android", 1, "Android", {}, 1, 1, 1, frozenset(), False)
 MEMBER = Caller("member", "user", "anna", PHONE, "UTC")
 
 

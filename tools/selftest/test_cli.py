@@ -19,9 +19,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 from acceptance import embedded, environment, rows
 from acceptance.bench import open_database, run_digits
 from acceptance.datafiles import ROOT
-from tools import cli, generator, pilates
+from tools import cli, docs, generator, pilates
 from tools.commands.options import PROGRAM
-from tools.run import folder, preflight
+from tools.run import cases, folder, preflight
 
 Call = Callable[..., tuple[int, str]]
 
@@ -213,6 +213,18 @@ def test_read_only_environment_is_refused(call: Call, environments: Callable[[st
 
 
 WRITING = ["run", "run --priority", "random", "load", "clean", "replay T-000001"]
+# One call of each command that writes to a system, starts one to write to, or removes something.
+REFUSED_READ_ONLY = [
+    *WRITING,
+    "run --sql schema.sql",
+    "load --worker",
+    "clean --results",
+    "prove",
+    "prove --mutant book-without-lock",
+    "serve",
+    "selftest --version",
+    "bench --quick",
+]
 
 
 @pytest.mark.parametrize("command", WRITING)
@@ -228,12 +240,45 @@ def test_production_wants_its_name_once_more(
         assert "--on-production mine" in said
 
 
-@pytest.mark.parametrize("command", WRITING)
+@pytest.mark.parametrize("command", REFUSED_READ_ONLY)
 def test_read_only_is_enforced_on_every_command_that_writes(call: Call, command: str, tmp_path: Path) -> None:
     where = ["--run", str(a_run(tmp_path, "embedded"))] if command.startswith("replay") else []
     code, said = call("--read-only", *command.split(), *where)
     assert code == 2
-    assert "--read-only was said" in said
+    assert said == (
+        f"pilates: --read-only was said, and {command.split()[0]} writes to a system or removes something: not done.\n"
+    )
+    assert not folder.RESULTS.exists()
+
+
+def test_every_command_either_reads_or_is_refused_read_only(call: Call) -> None:
+    refused = {command.split()[0] for command in REFUSED_READ_ONLY}
+    assert refused | cli.READING == set(commands())
+    assert not refused & cli.READING
+    code, said = call("--help")
+    assert code == 0
+    assert all(name in said.partition("--read-only")[2].partition("--on-production")[0] for name in cli.READING)
+    code, said = call("--read-only", "clean", "--help")
+    assert (code, "Usage" in said) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["generate --count 3", "report", "analyze", "docs", "doctor", "verify-db"])
+def test_what_writes_only_files_of_its_own_may_be_called_read_only(
+    call: Call, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cases, "GENERATED", tmp_path / "generated")
+    monkeypatch.setattr(docs, "write", lambda: tmp_path / "docs")
+    code, said = call("--read-only", *command.split())
+    assert "--read-only was said" not in said
+    assert code == (2 if command in ("report", "analyze") else 0), said
+    if code:
+        assert "none yet" in said
+
+
+def test_old_results_stay_read_only(call: Call) -> None:
+    made = [folder.create() for _ in range(2)]
+    assert call("--read-only", "clean", "--results")[0] == 2
+    assert all(path.is_dir() for path in made)
 
 
 def a_run(place: Path, env: str) -> Path:

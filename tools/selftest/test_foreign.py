@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +17,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from robot.api import ExecutionResult
 
-from acceptance import embedded
+from acceptance import embedded, environment, instruments, trial
 from acceptance.catalogue import read_tables
 from acceptance.client import Outcome, Reply
 from acceptance.contract import Contract
@@ -22,6 +25,8 @@ from acceptance.errors import SuiteError
 from acceptance.functions import Function
 from acceptance.model import Booking, Call, Deposit, Operation, Slot, State, Status
 from acceptance.policies import Choice, Policy, outcomes
+from tools import generator
+from tools.run import cases, foresight, preflight, shape
 from tools.selftest.clone import make_clone, pilates
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,12 +89,127 @@ def test_a_correct_system_is_green_and_left_clean(clone: Path, schema: str) -> N
     assert "no idempotency keys" in message
     assert "no idempotency keys" in found["T-RULE-310"][1]
     assert "no calendar" in found["T-CAL-001"][1]
+    assert_was_foreseen(schema, found)
     supervisor = clone / "tools" / "studio" / "supervisor.py"
     with (
         closing(embedded.attach(supervisor, foreign=[clone / path.relative_to(ROOT) for path in files(schema)])) as at,
         closing(psycopg2.connect(at.database_url)) as connection,
     ):
         assert {name for name in sorted(read_tables(connection)) if left_in(connection, name)} == set()
+
+
+def assert_was_foreseen(schema: str, found: dict[str, tuple[str, str]]) -> None:
+    """Compare what a run has skipped with what was known beforehand."""
+    with (
+        closing(environment.connect(environment.load("sql", files(schema)))) as target,
+        preflight.connected(target) as connection,
+    ):
+        catalogue, contract = preflight.understood(connection, target.environment)
+        table = generator.generate(count=24)
+        scenarios = foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests)
+        seen = foresight.foresee(target, catalogue, contract, scenarios)
+    assert set(found) == set(scenarios)
+    assert len(seen.unproven) > 10
+    assert {test_id for test_id in seen.unproven if found[test_id][0] != "SKIP"} == set()
+    surprises = {i: said for i, (status, said) in found.items() if status == "SKIP" and i not in seen.unproven}
+    chosen = re.compile("rules are its own|none of the environment's `refusals`")
+    assert all(i in seen.maybe or chosen.search(said) for i, said in surprises.items()), surprises
+    same = [test_id for test_id, reason in seen.unproven.items() if reason.rstrip(".") in found[test_id][1]]
+    assert len(same) > 0.9 * len(seen.unproven), "for the reason that was given"
+
+
+def test_foresight_knows_what_every_keyword_needs() -> None:
+    names = set()
+    for path in (ROOT / "libraries").glob("*Keywords.py"):
+        library = getattr(importlib.import_module(path.stem), path.stem)
+        names |= {name.replace("_", " ") for name, one in vars(library).items() if hasattr(one, "robot_name")}
+    assert names == foresight.NEEDS.keys() | foresight.NEED_NOTHING
+    assert not foresight.NEEDS.keys() & foresight.NEED_NOTHING
+
+
+def test_every_sentence_is_followed_to_keywords() -> None:
+    table = generator.generate(count=200)
+    for sentences in foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests).values():
+        for sentence in sentences:
+            for step in foresight.steps_of(sentence):
+                assert step.keyword in foresight.NEEDS.keys() | foresight.NEED_NOTHING, sentence
+
+
+def test_foresight_counts_what_needs_instruments_and_people() -> None:
+    with (
+        closing(environment.connect(environment.load("embedded"))) as target,
+        preflight.connected(target) as connection,
+    ):
+        catalogue, contract = preflight.understood(connection, target.environment)
+        scenarios = foresight.scenarios_of(generator.generate()["cases"], cases.by_hand(None).all_tests)
+        assert foresight.foresee(target, catalogue, contract, scenarios).unproven == {}
+        target.environment = replace(target.environment, instruments=False)
+        seen = foresight.foresee(target, catalogue, contract, scenarios)
+    assert {reason.cause for reason in seen.reasons} == {"embedded does not allow instruments in its database"}
+    assert {name for name in scenarios if name.startswith("T-ORDER-")} <= seen.unproven.keys()
+    assert not seen.maybe
+
+
+SHOWN = (
+    "ok   rows of every kind can be made and removed: tried, and rolled back",
+    "  memberships  (rows of the others need some of it): id uuid*, user_id uuid! > user_profiles,",
+    "  book: book_pilates_class(p_user_id uuid, p_slot_id uuid, p_source text DEFAULT 'app'::text)  -> jsonb",
+    "  plan_of(which uuid)  -> TABLE(name text, classes integer)  for anon, authenticated, service_role",
+    "  reschedule: none",
+    "  pilates_bookings: select for authenticated: using ((user_id = auth.uid()) OR is_staff())",
+    "  plans: no policy, so nobody but who bypasses them",
+    "  auth.users: on_auth_user_created: after insert, each row: handle_new_user()",
+    "  pilates_slots_with_occupancy  r---           r---           riud",
+    "  yes: sql says so, and the role postgres may create a schema and triggers",
+    "  pg_cron: stood in for; jobs are recorded in cron.job, and not run.",
+    "  role trainer: instructor",
+    "What `run` would prove (",
+    " 1,247 generated, 227 ordered races, ",
+    " the target lacks reschedule_pilates_booking, and nothing else looks like reschedule",
+    " they repeat or lose requests, and the target keeps no idempotency keys",
+    "What is not said under `policies`: cancel_again",
+)
+
+
+def test_doctor_shows_what_a_system_is_like_and_what_a_run_would_prove(tmp_path: Path) -> None:
+    path = tmp_path / "more.sql"
+    path.write_text(
+        "create extension pg_cron;\ncreate function plan_of(which uuid) returns table (name text, classes integer)"
+        " language sql as $$ select name, classes from plans limit 1 $$;\n"
+    )
+    given = [*files("supabase"), path]
+    done = pilates(ROOT, "doctor", *(word for one in given for word in ("--sql", str(one))))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in SHOWN:
+        assert words in done.stdout, words
+    assert max(len(line) for line in done.stdout.splitlines()) < 150
+    longer = pilates(ROOT, "doctor", "--details", *(word for one in given for word in ("--sql", str(one))))
+    assert "encrypted_password" in longer.stdout
+    assert "see --details" not in longer.stdout
+    with (
+        closing(environment.connect(environment.load("sql", given))) as target,
+        preflight.connected(target) as connection,
+    ):
+        assert not any(left_in(connection, name) for name in read_tables(connection))
+        assert instruments.installed(connection) is None
+
+
+def test_a_role_that_may_not_install_instruments_is_told_before_the_first_case() -> None:
+    with closing(environment.connect(environment.load("sql", files("counter")))) as target:
+        with preflight.connected(target) as connection, connection.cursor() as cursor:
+            cursor.execute("set role authenticated")
+            may, words = shape.may_install(connection, target.environment)
+            assert (may, words.partition(", but ")[2]) == (
+                False,
+                "the role authenticated may create no schema and does not own pilates_bookings, pilates_deposits,"
+                " pilates_schedule_slots",
+            )
+            target.environment = replace(target.environment, instruments=False)
+            assert (
+                "does not say `instruments: true`; the role auth"
+                in shape.may_install(connection, target.environment)[1]
+            )
+        assert "the role postgres could install them" in preflight.check_instruments(target)
 
 
 def left_in(connection: Connection, table: str) -> int:
@@ -265,7 +385,12 @@ def test_a_mapping_of_what_is_not_there_is_an_error(clone: Path) -> None:
             "select 1;\n\ncreate table a (b nothing);",
             r":3: type \"nothing\" does not exist; the statement: create table a",
         ),
-        ("create extension postgis;", r":1: the embedded PostgreSQL has no extension postgis and no stand-in"),
+        (
+            "create extension postgis;",
+            r":1: the embedded PostgreSQL has no extension postgis and no stand-in for it: take this statement,"
+            r" and what uses postgis, out of a copy .* There are: .*citext.* The statement: create extension postgis",
+        ),
+        ("\ncreate extension citext schema nowhere;", r":2: the stand-in for the extension citext cannot be made"),
         ("select 1;\n\\connect other\n", r":2: \\connect is a command of psql, not SQL"),
         ("begin;\nselect 1;", "begins a transaction and does not commit it"),
     ],
@@ -275,6 +400,18 @@ def test_an_error_in_somebodys_sql_names_its_place(tmp_path: Path, sql: str, wor
     path.write_text(sql)
     with pytest.raises(SuiteError, match=words):
         embedded.attach(SUPERVISOR, foreign=[path], grace=0)
+
+
+def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "their.sql"
+    path.write_text("create table public.user_profiles (user_id uuid primary key);")
+    for command in ("doctor", "run"):
+        done = pilates(ROOT, command, "--sql", str(path))
+        said = done.stdout + done.stderr
+        assert done.returncode == 2, said
+        assert "the database lacks pilates_schedule_slots, pilates_deposits, pilates_bookings in schema public" in said
+        assert "PostgREST address" not in said
+        assert said.count("BAD") == (command == "doctor")
 
 
 def test_a_dump_goes_in_as_it_is(tmp_path: Path) -> None:
@@ -298,6 +435,99 @@ def test_a_dump_goes_in_as_it_is(tmp_path: Path) -> None:
         assert cursor.fetchone() == (2, 2, "it's")
         cursor.execute("set role anon; select has_table_privilege('public.words', 'select'), auth.uid()")
         assert cursor.fetchone() == (True, None)
+
+
+REFUSING = {
+    "check": (
+        "alter table user_profiles add tax_code text not null check (tax_code ~ '^[A-Z]{3}[0-9]{8}$');",
+        "the suite cannot make a member: user_profiles.tax_code must satisfy"
+        " CHECK ((tax_code ~ '^[A-Z]{3}[0-9]{8}$'::text)); say a value: values: {user_profiles: {tax_code: ...}}.",
+    ),
+    "unique": (
+        "alter table pilates_deposits add payment integer not null unique;",
+        "the suite cannot make a deposit: pilates_deposits.payment must satisfy UNIQUE (payment); say a value that"
+        " differs from row to row, for example with {id} in it: values: {pilates_deposits: {payment: ...}}.",
+    ),
+    "trigger": (
+        "create function no() returns trigger language plpgsql as $$ begin raise 'never'; end $$;"
+        " create constraint trigger no after insert on pilates_bookings deferrable initially deferred"
+        " for each row execute function no();",
+        "the suite cannot make a booking: never; if a column's value helps, say it: values: {table: {column: ...}}.",
+    ),
+    "delete": (
+        "create function no() returns trigger language plpgsql as $$ begin raise 'kept for ever'; end $$;"
+        " create trigger no before delete on pilates_bookings for each row execute function no();",
+        "the suite cannot remove the rows of a case again: kept for ever.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sql", "words"), REFUSING.values(), ids=REFUSING.keys())
+def test_rows_that_cannot_be_made_are_foreseen(tmp_path: Path, sql: str, words: str) -> None:
+    path = tmp_path / "more.sql"
+    path.write_text(sql)
+    given = [word for one in (*files("counter"), path) for word in ("--sql", str(one))]
+    for command in ("run",) if "trigger" in sql else ("run", "doctor"):
+        done = pilates(ROOT, command, *given)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert words in done.stdout + done.stderr
+        assert "workers" not in done.stdout, "no case was begun"
+
+
+def test_trying_rows_leaves_none(tmp_path: Path) -> None:
+    with closing(environment.connect(environment.load("sql", files("supabase")))) as target:
+        assert preflight.check_rows(target) == "rows of every kind can be made and removed: tried, and rolled back"
+        with preflight.connected(target) as connection:
+            assert not any(left_in(connection, name) for name in read_tables(connection))
+
+
+@pytest.mark.parametrize("only", ["read_only", "production", "--read-only"])
+def test_rows_are_not_even_tried_where_nothing_may_be_written(only: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "try_rows", lambda *_: pytest.fail("tried"))
+    chosen = environment.load("sql", files("supabase"))
+    if only == "--read-only":
+        monkeypatch.setenv(environment.READ_ONLY, "yes")
+    else:
+        chosen = replace(chosen, read_only=only == "read_only", production=only == "production")
+    with closing(environment.connect(chosen)) as target:
+        assert preflight.check_rows(target).startswith("whether rows can be made was not tried: ")
+
+
+def test_extensions_are_stood_in_for(tmp_path: Path) -> None:
+    path = tmp_path / "their.sql"
+    path.write_text(
+        "create extension if not exists citext;\ncreate extension if not exists citext with schema extensions;\n"
+        "create extension moddatetime schema extensions;\ncreate extension pg_cron;\ncreate extension pg_net;\n"
+        "create extension pgcrypto;\n"
+        "create table people (email citext unique, password text, changed timestamptz default '2020-01-01');\n"
+        "create trigger t before update on people for each row execute function moddatetime(changed);\n"
+        "insert into people values ('Ann@Example.test', crypt('secret', gen_salt('bf', 10)));\n"
+        "select cron.schedule('nightly', '0 3 * * *', 'select 1'), net.http_post('http://example.test', '{}');\n"
+        "update people set password = password;\n"
+    )
+    with (
+        closing(embedded.attach(SUPERVISOR, foreign=[path], grace=0)) as studio,
+        closing(psycopg2.connect(studio.database_url)) as connection,
+        connection.cursor() as cursor,
+    ):
+        connection.autocommit = True
+        cursor.execute("select count(*) from people where email = 'ANN@example.test' and email like 'ann@%'")
+        assert cursor.fetchone() == (1,)
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            cursor.execute("insert into people values ('ann@EXAMPLE.test')")
+        cursor.execute(
+            "select count(*) from people where changed > '2021-01-01' and password = crypt('secret', password)"
+            " and password <> crypt('other', password)"
+        )
+        assert cursor.fetchone() == (1,)
+        cursor.execute("select jobname, schedule, command from cron.job")
+        assert cursor.fetchall() == [("nightly", "0 3 * * *", "select 1")]
+        cursor.execute("select cron.unschedule('nightly'), (select url from net.http_request_queue)")
+        assert cursor.fetchone() == (True, "http://example.test")
+        cursor.execute("select encode(hmac('what do ya want for nothing?', 'Jefe', 'sha256'), 'hex')")  # RFC 4231
+        assert str(cursor.fetchall()[0][0]).startswith("5bdcc146bf60754e6a042426089575c7")
+        cursor.execute("select name, how from extensions.stood_in_for")
+        assert dict(cursor.fetchall()).keys() == {"citext", "moddatetime", "pg_cron", "pg_net", "pgcrypto"}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from robot.result import TestCase as ResultTest
 
 from acceptance.errors import SuiteError
 from tools import generator
-from tools.report import facts, figures, heat, logs, markdown, proof, readiness, results, words, writing
+from tools.report import facts, figures, heat, logs, markdown, proof, readiness, results, unproven, words, writing
 from tools.report.results import Case, Results
 from tools.run import folder
 
@@ -145,12 +145,43 @@ def test_report_of_a_lost_class(tmp_path: Path) -> None:
     assert "Do not release" in text
 
 
+UNPROVEN = [
+    "not proven: the target keeps no idempotency keys, so a request that is tried again acts again. Here: expected 1.",
+    "Skipped in teardown:\nnot proven: the target lacks x, and nothing else looks like expire.",
+    "not proven: the target keeps no idempotency keys, so a request that is tried again acts again. Here: expected 2.",
+    "Skipped in parent suite setup:\nnot proven: sql is not ours to kill; only the embedded studio is.",
+]
+
+
+def test_what_is_not_proven_is_grouped_by_its_cause(tmp_path: Path) -> None:
+    found = [case(f"T-{n} b", "SKIP", message=message) for n, message in enumerate(UNPROVEN)]
+    told = list(unproven.told(Results([case("T-9 a"), *found])))
+    assert told[0] == "1 of 5 judged; 4 not proven:"
+    assert told[1] == "  2 the target keeps no idempotency keys, so a request that is tried again acts again"
+    assert "`idempotency: true`" in told[2]
+    assert "  1 the target lacks x, and nothing else looks like expire" in told
+    assert "  1 sql is not ours to kill; only the embedded studio is" in told
+    text = written(tmp_path, case("T-9 a"), *found)
+    assert "| 2 | the target keeps no idempotency keys" in text
+    assert "Skipped in" not in text
+    assert "Here:" not in text
+
+
+def test_only_the_most_frequent_reasons_are_told_at_the_end() -> None:
+    lacking = [case(f"T-{n} b", "SKIP", message=f"not proven: {n % 8}.") for n in range(9)]
+    told = list(unproven.told(Results(lacking)))
+    assert told[0] == "0 of 9 judged; 9 not proven:"
+    assert told[1] == "  2 0"
+    assert told[-1] == "  3 more for 3 other reasons; see the report."
+    assert list(unproven.told(Results([case("T-1 a")]))) == []
+
+
 def test_skipped_cases_are_not_counted_as_proof(tmp_path: Path) -> None:
     skipped = case("T-2 b", "SKIP", message="not proven: the target lacks x")
     text = written(tmp_path, case("T-1 a"), skipped)
     assert "- Skipped (not proven): 1 (50.00%)" in text
     assert "None of 1 cases judged" in text
-    assert "not proven: the target lacks x" in text
+    assert "| 1 | the target lacks x |" in text
 
 
 def test_cases_that_did_not_run_are_named(tmp_path: Path) -> None:

@@ -19,14 +19,22 @@ from acceptance.errors import SuiteError
 from tools.studio.rules import failed, statements, text_of
 
 STAND_INS = Path(__file__).with_name("supabase.sql")
-# Extensions whose functions stand in supabase.sql, and those without which a booking system runs the same.
-STOOD_IN = frozenset({"uuid-ossp", "pgcrypto", "moddatetime"})
+# What stands in for an extension once somebody's SQL makes it: a file of its name, headed by how it does.
+EXTENSIONS = Path(__file__).with_name("extensions")
+HOW = re.compile(r"-- How: (.+)")
+# Extensions whose functions stand in supabase.sql already, and how well.
+STOCK = {
+    "uuid-ossp": "uuid_generate_v4 and uuid_nil only.",
+    "pgcrypto": "digests are right; crypt and gen_salt make no hashes that protect anything, only such that compare.",
+}
+# Those without which a booking system runs the same.
 NOT_NEEDED = frozenset(
     {"pg_graphql", "pg_stat_statements", "supabase_vault", "pgjwt", "pgsodium", "pgaudit", "hypopg", "index_advisor"}
 )
 OF_EXTENSION = re.compile(
     r'\s*(create|alter|drop|comment\s+on)\s+extension\s+(?:if\s+(?:not\s+)?exists\s+)?"?([\w-]+)"?', re.IGNORECASE
 )
+OF_SCHEMA = re.compile(r'\bschema\s+"?([\w$]+)"?', re.IGNORECASE)
 COPY = re.compile(r"^(COPY\s[^;]*\sFROM\s+stdin[^;]*;)[^\n]*\n(.*?)^\\\.[ \t]*$", re.DOTALL | re.MULTILINE | re.I)
 OF_PSQL = re.compile(r"^\\(\w+)[^\n]*$", re.MULTILINE)
 HARMLESS_OF_PSQL = frozenset({"restrict", "unrestrict", "echo", "set", "encoding", "timing"})
@@ -58,7 +66,7 @@ def _apply_file(connection: Connection, path: Path) -> None:
         available = frozenset(name for (name,) in cursor.fetchall())
     for start, statement, data in _parts(path, text):
         place = f"{path}:{text.count(chr(10), 0, start) + 1}"
-        if _is_stood_in(statement, available, place):
+        if _is_stood_in(connection, statement, available, place):
             continue
         try:
             with connection.cursor() as cursor:
@@ -106,8 +114,8 @@ def _psql(path: Path, text: str, begin: int, found: re.Match[str]) -> str:
     return " " * len(found[0])
 
 
-def _is_stood_in(statement: str, available: frozenset[str], place: str) -> bool:
-    """Tell whether a statement is about an extension that need not, or cannot, be there.
+def _is_stood_in(connection: Connection, statement: str, available: frozenset[str], place: str) -> bool:
+    """Tell whether a statement is about an extension that need not, or cannot, be there, and put its stand-in there.
 
     Raises:
         SuiteError: when the embedded PostgreSQL can do without it no way.
@@ -115,12 +123,46 @@ def _is_stood_in(statement: str, available: frozenset[str], place: str) -> bool:
     found = OF_EXTENSION.match(statement)
     if found is None or found[2] in available:
         return False
-    if found[2] in STOOD_IN | NOT_NEEDED or found[1].lower() != "create":
+    name = found[2]
+    if found[1].lower() != "create":
         return True
-    raise SuiteError(
-        f"{place}: the embedded PostgreSQL has no extension {found[2]} and no stand-in for it;"
-        f" known: {', '.join(sorted(STOOD_IN | NOT_NEEDED | available))}. The statement: {_short(statement)}"
-    )
+    stand_in = EXTENSIONS / f"{name}.sql"
+    if name in STOCK:
+        _note(connection, name, STOCK[name])
+    elif name in NOT_NEEDED:
+        _note(connection, name, "left out; a booking system does the same without it.")
+    elif stand_in.is_file():
+        schema = OF_SCHEMA.search(statement)
+        _stand_in(connection, stand_in, schema[1] if schema else "public", place)
+    else:
+        there = sorted({*STOCK, *NOT_NEEDED, *available, *(path.stem for path in EXTENSIONS.glob("*.sql"))})
+        raise SuiteError(
+            f"{place}: the embedded PostgreSQL has no extension {name} and no stand-in for it: take this statement, and"
+            f" what uses {name}, out of a copy of the file and give the copy to --sql. There are: {', '.join(there)}."
+            f" The statement: {_short(statement)}"
+        )
+    return True
+
+
+def _stand_in(connection: Connection, path: Path, schema: str, place: str) -> None:
+    """Make what stands in for an extension, once; as with the extension itself, in the schema that is asked for."""
+    text = path.read_text(encoding="utf-8")
+    how = HOW.match(text)
+    if not _note(connection, path.stem, how[1] if how else "stood in for."):
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text.replace("{schema}", f'"{schema}"'))
+    except psycopg2.Error as error:
+        words = error.diag.message_primary or str(error).strip()
+        raise SuiteError(f"{place}: the stand-in for the extension {path.stem} cannot be made: {words}.") from None
+
+
+def _note(connection: Connection, name: str, how: str) -> bool:
+    """Write down for `doctor` what is stood in for, and how; returns whether that is news."""
+    with connection.cursor() as cursor:
+        cursor.execute("insert into extensions.stood_in_for values (%s, %s) on conflict do nothing", (name, how))
+        return cursor.rowcount == 1
 
 
 def _short(statement: str) -> str:
