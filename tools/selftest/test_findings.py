@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from acceptance.conditions import Kind
 from tools.report import findings
-from tools.report.findings import EXPECTATION, UNJUDGED, Finding, Kind
+from tools.report.findings import EXPECTATION, UNJUDGED, Finding
 from tools.report.results import Case, Results
 
 LOST = "the member paid for 5 classes; 6 left and 0 booked or attended: 1 class given away."
@@ -40,7 +41,6 @@ def failed(where: Path, test_id: str, steps: list[Any], breaches: list[dict[str,
         "orders": {},
         "crashes": [],
         "faults_planned": [],
-        "hypothesis": None,
         **other,
     }
     place = where / "failures" / test_id
@@ -50,7 +50,8 @@ def failed(where: Path, test_id: str, steps: list[Any], breaches: list[dict[str,
 
 
 def logged(test_id: str, step: int, operation: str, **other: Any) -> dict[str, Any]:
-    return {"test_id": test_id, "step": step, "action": operation, "repeated": False, "attempts": ["200"], **other}
+    fixed = {"test_id": test_id, "step": step, "action": operation, "actor": "member"}
+    return {**fixed, "repeated": False, "attempts": ["200"], **other}
 
 
 def found(where: Path, *cases: Case, records: Sequence[dict[str, Any]] = ()) -> list[Finding]:
@@ -169,3 +170,92 @@ def test_expectations_and_cases_that_were_never_judged(tmp_path: Path) -> None:
     assert (one.invariant, one.explains, one.fix) == (EXPECTATION, "", "")
     assert (other.invariant, len(other.cases), other.title) == (UNJUDGED, 2, "Cases that could not be judged")
     assert not found(tmp_path)
+
+
+def clues(broken: str, operations: str, rows: str = "", condition: str = "alone", **other: Any) -> dict[str, Any]:
+    """Write the clues that a failed case has left."""
+    fixed: dict[str, Any] = {"around": [], "answers": ["accepted"], "callers": ["member"], "catalogue": {}, "names": {}}
+    told = {"invariants": broken.split(), "operations": operations.split(), "condition": condition}
+    return {**fixed, **told, "rows": [rows] if rows else [], **other}
+
+
+TRIGGER = {
+    "a trigger of the classes writes the bookings": {
+        "trigger": "off",
+        "trigger_table": "public.pilates_schedule_slots",
+        "trigger_function": "off()",
+    }
+}
+NOT_BACK = "bookings end, and no class comes back"
+
+
+def test_what_the_studio_did_around_its_operations_is_named_and_explains_the_race(tmp_path: Path) -> None:
+    race = [[call("book"), call("switch_off", actor="studio")]]
+    (one,) = found(
+        tmp_path,
+        failed(
+            tmp_path,
+            "T-RULE-312",
+            CANCEL,
+            [broke("I2", 2)],
+            clues=clues("I2", "switch_off", NOT_BACK, catalogue=TRIGGER),
+        ),
+        failed(
+            tmp_path,
+            "T-CONC-008",
+            race,
+            [broke("I1", 1), broke("I2", 1)],
+            clues=clues("I1 I2", "book switch_off", "a class is paid for, and no booking stands", "together"),
+        ),
+    )
+    assert one.title == f"Switching a class off, also when nothing else happens: {NOT_BACK}"
+    assert one.explains.startswith("A trigger ends bookings when the class is changed: The trigger off on")
+    assert "drop trigger off on public.pilates_schedule_slots" in one.sql
+    record = json.loads((tmp_path / findings.FILE).read_text())[0]
+    assert (record["sql"], record["alternatives"], len(record["cases"])) == (one.sql, [], 2)
+    assert record["because"] == f"{NOT_BACK}; a trigger of the classes writes the bookings"
+
+
+def test_what_was_so_in_each_case_stands_in_the_title(tmp_path: Path) -> None:
+    back = "the class goes back to another deposit"
+    (one,) = found(
+        tmp_path,
+        failed(
+            tmp_path,
+            "T-RULE-203",
+            CANCEL,
+            [broke("I2", 2)],
+            clues=clues("I2", "cancel", back, around=["when a deposit has ended", "with several deposits"]),
+        ),
+        failed(
+            tmp_path,
+            "T-RULE-206",
+            CANCEL,
+            [broke("I2", 2)],
+            clues=clues("I2", "cancel", back, around=["with several deposits"]),
+        ),
+    )
+    assert one.title == f"Cancelling with several deposits, also when nothing else happens: {back}"
+
+
+ANYBODY = "stranger may not book for the member, and could."
+
+
+def test_rights_lead_and_explain_what_else_comes_of_them(tmp_path: Path) -> None:
+    steps = [[call("book", actor="unknown")]]
+    outsider = clues("I16 I13", "book", condition="outsider", callers=["unknown"], names={"function": "book_it(uuid)"})
+    (one,) = found(
+        tmp_path,
+        failed(tmp_path, "T-RULE-101", steps, [broke("I16", 1, ANYBODY), broke("I13", 1)], clues=outsider),
+        failed(tmp_path, "T-000003", [[call("book", actor="stranger")]], [broke("I13", 1), broke("I2", 1)]),
+        records=[logged("T-RULE-101", 1, "book", actor="unknown"), logged("T-000009", 1, "book")],
+    )
+    assert (one.title, one.invariant) == ("Anybody can book for anybody", "I16")
+    assert (len(one.cases), one.failed, one.tried) == (2, 2, 2)  # T-000009 is a member's own booking
+    assert one.explains.startswith("Nobody asks who is calling: book_it(uuid) acts for whoever asks")
+
+
+def test_a_role_that_may_not_is_named(tmp_path: Path) -> None:
+    steps = [[call("credit", actor="trainer")]]
+    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-106", steps, [broke("I16", 1, "trainer may not credit.")]))
+    assert one.title == "A trainer can credit classes"
