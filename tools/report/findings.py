@@ -376,7 +376,8 @@ def _explains(finding: Finding, symptom: Symptom) -> bool:
     same = symptom.invariant in (first.invariant, *first.broken) or symptom.invariant == EXPECTATION
     operations = {name for one in finding.symptoms if one.kind == first.kind for name in one.operations}
     meets = bool(operations & symptom.operations) or not symptom.operations
-    simpler = first.kind in (Kind.ALONE, symptom.kind) or (first.kind == Kind.REPEATED and symptom.kind == Kind.NETWORK)
+    harder = {Kind.REPEATED: Kind.NETWORK, Kind.TOGETHER: Kind.CRASH}  # what is killed is killed under load
+    simpler = first.kind in (Kind.ALONE, symptom.kind) or harder.get(first.kind) == symptom.kind
     return same and meets and simpler
 
 

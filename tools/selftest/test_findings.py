@@ -248,10 +248,14 @@ def test_rights_lead_and_explain_what_else_comes_of_them(tmp_path: Path) -> None
         tmp_path,
         failed(tmp_path, "T-RULE-101", steps, [broke("I16", 1, ANYBODY), broke("I13", 1)], clues=outsider),
         failed(tmp_path, "T-000003", [[call("book", actor="stranger")]], [broke("I13", 1), broke("I2", 1)]),
-        records=[logged("T-RULE-101", 1, "book", actor="unknown"), logged("T-000009", 1, "book")],
+        records=[
+            logged("T-RULE-101", 1, "book", actor="unknown"),
+            logged("T-000009", 1, "book"),  # a member's own booking does not count
+            logged("T-000010", 1, "book", actor="stranger"),
+        ],
     )
     assert (one.title, one.invariant) == ("Anybody can book for anybody", "I16")
-    assert (len(one.cases), one.failed, one.tried) == (2, 2, 2)  # T-000009 is a member's own booking
+    assert (len(one.cases), one.failed, one.tried) == (2, 2, 3)
     assert one.explains.startswith("Nobody asks who is calling: book_it(uuid) acts for whoever asks")
 
 
@@ -259,3 +263,13 @@ def test_a_role_that_may_not_is_named(tmp_path: Path) -> None:
     steps = [[call("credit", actor="trainer")]]
     (one,) = found(tmp_path, failed(tmp_path, "T-RULE-106", steps, [broke("I16", 1, "trainer may not credit.")]))
     assert one.title == "A trainer can credit classes"
+
+
+def test_a_race_explains_what_breaks_under_load_while_something_is_killed(tmp_path: Path) -> None:
+    books = [[call("book"), call("book", actor="other")]]
+    (one,) = found(
+        tmp_path,
+        failed(tmp_path, "T-CONC-001", books, [broke("I3", 1)]),
+        failed(tmp_path, "T-CRASH-001", books, [broke("I3", 1)], crashes=["the API"]),
+    )
+    assert (one.kind, len(one.cases)) == (Kind.TOGETHER, 2)
