@@ -50,9 +50,8 @@ class Seen(StrEnum):
 
 # What of a class nobody changes by booking it; a target may count its bookings beside them.
 OF_A_CLASS = ("is_active", "max_capacity", "date", "start_time", "end_time")
-# Told in a title; the rest says too little of what a member loses.
+# What a member loses or gets, told in a title; the rest says too little.
 TELLING = frozenset(list(Seen)[: list(Seen).index(Seen.DELETED)])
-LOSSES = frozenset(list(Seen)[: list(Seen).index(Seen.OTHERS)])
 
 
 class Around(StrEnum):
@@ -111,8 +110,11 @@ def _balance(stretch: Stretch) -> Iterator[Seen]:
         if bought or stretch.operations == {Operation.CREDIT}:
             yield from (Seen.CREDITED,) if more else ()
             continue
+        if stretch.about and member not in stretch.about and over[member]:
+            continue  # that bookings of others end says more than what became of their classes
         gone = any(before[n]["user_id"] == member and n not in known for n in ended)
-        yield from _verdict(more, grown[member], new[member], over[member], gone=gone)
+        books = not stretch.operations or bool(stretch.operations & {Operation.BOOK, Operation.RESCHEDULE})
+        yield from _verdict(more, grown[member], new[member], over[member], gone=gone, books=books)
         if not more and "deposit_id" in next(iter((*before.values(), *after.values())), {}):
             wanted = Counter(before[n]["deposit_id"] for n in ended)
             wanted.subtract(after[n]["deposit_id"] for n in made)
@@ -127,7 +129,7 @@ def _moved(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[
     return sum((before[n]["deposit_id"] == deposit) - (after[n]["deposit_id"] == deposit) for n in both)
 
 
-def _verdict(more: int, grown: int, new: int, over: int, *, gone: bool) -> Iterator[Seen]:
+def _verdict(more: int, grown: int, new: int, over: int, *, gone: bool, books: bool) -> Iterator[Seen]:
     """Say what a member has lost or got: ``more`` classes than before, in deposits and bookings together."""
     if more < 0:
         if new and over:
@@ -137,7 +139,7 @@ def _verdict(more: int, grown: int, new: int, over: int, *, gone: bool) -> Itera
         elif new:
             yield Seen.TOO_MUCH
         elif grown < 0:
-            yield Seen.NOT_BOOKED
+            yield Seen.NOT_BOOKED if books else Seen.LESS
     elif more > 0:
         if new and over:
             yield Seen.MOVE_GIVES
@@ -250,7 +252,7 @@ def gather(
     step = steps[number - 1] if 0 < number <= len(steps) else []
     asked = list(dict.fromkeys(call["operation"] for call in step))
     marked = [(operations, seen(stretch)) for operations, stretch in stretches]
-    found = next((one for one in marked if LOSSES & set(one[1])), None)
+    found = next((one for one in marked if TELLING & set(one[1])), None)
     if found is None:
         own = [rows for operations, rows in marked if list(operations) == asked]
         found = (asked, own[0] if own else [])

@@ -80,7 +80,7 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "network": case.network.condition,
         "faults_planned": case.network.planned,
         "faults_fired": case.network.events,
-        "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
+        "orders": {str(step + 1): dataclasses.asdict(course) for step, course in case.courses.items()},
         "crashes": case.crashes,
         "breaches": [{**_told(breach), "step": case.broken_in[breach]} for breach in case.breaches],
         "complaints": case.complaints,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance import hypotheses, structure
 from acceptance.clues import AFTERWARDS, Answers, Around, Rows, Stretch, around, gather
-from acceptance.model import Operation, Status
+from acceptance.model import OF_THE_SCHEDULE, Operation, Status
 
 if TYPE_CHECKING:
     from acceptance.history import Done
@@ -83,7 +83,8 @@ def _stretches(case: RunningCase, number: int) -> list[tuple[list[str], Stretch]
         if done.call.operation is Operation.CREDIT and done.reply.outcome != "refused" and done.repeats is None:
             bought[done.call.member] += done.call.classes
     asked = list(dict.fromkeys(str(done.call.operation) for done in step))
-    about = frozenset(done.call.member for done in step if done.call.member)
+    of_members = not set(asked) & {*OF_THE_SCHEDULE, Operation.EXPIRE}
+    about = frozenset(done.call.member for done in step if done.call.member and of_members)
     own = Stretch(
         before, after, bought, case.peak, about, "accepted" in outcomes, "refused" in outcomes, frozenset(asked)
     )
@@ -117,7 +118,7 @@ def _around(case: RunningCase, number: int, step: list[Done]) -> list[Around]:
     slots = set()
     for done in step:
         booking = case.state.booking(done.call.booking)
-        slots |= {done.call.slot or (booking.slot if booking else "")} - {""}
+        slots |= {done.call.slot, booking.slot if booking else ""} - {""}
     started = [i for name, i in case.slots.items() if name in case.starts and case.starts[name] <= case.now]
     members = {done.call.member for done in step}
     return around(_rows(before), members, slots, started, before.at)

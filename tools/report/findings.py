@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from acceptance import hypotheses, invariants
-from acceptance.clues import AFTERWARDS, TELLING
+from acceptance.clues import AFTERWARDS, TELLING, Around
 from acceptance.conditions import NETWORK, OUTSIDERS, Kind, kind
 from acceptance.hypotheses import Hypothesis
 from tools.report.results import Case, Results
@@ -28,7 +28,7 @@ EXPECTATION = "expectation"
 UNJUDGED = "not judged"
 LOOKS = "see"
 WRITES = "around"
-SIGHT, RIGHTS = "I8", "I16"
+PLACES, SIGHT, RIGHTS = "I3", "I8", "I16"
 A_TABLE = re.compile(r"\b(pilates_\w+|user_profiles|idempotency_keys)\b")
 # Of several that break in one step, the one that tells an owner most about the cause; the rest are consequences.
 ORDER = "I14 I16 I2 I5 I3 I6 I1 I4 I12 I11 I10 I8 I9 I7 I15 I13"
@@ -48,7 +48,6 @@ DOING = {
     "call_off": "deleting a class",
     "move_start": "moving the start of a class",
     "end_deposit": "the end of a deposit",
-    AFTERWARDS: "what follows after the answer",
     LOOKS: "what people are shown",
     WRITES: "Around the studio's operations",
 }
@@ -167,10 +166,14 @@ class Finding:
         if self.invariant == RIGHTS:
             doing = " and ".join(MAY[name].format(self.who) for name in self.operations if name in MAY)
             return f"{doing[0].upper()}{doing[1:]}" if doing else self.first.sentence.rstrip(".")
-        doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
+        names = [DOING.get(name, name) for name in self.operations if name != AFTERWARDS]
+        doing = " or ".join(names) or "a case"
         doing = " ".join([doing, *self.around])
         outcome = next((f": {row}" for row in self.first.rows if row in TELLING and self.invariant != SIGHT), "")
-        return f"{doing[0].upper()}{doing[1:]}, {CONDITIONS[self.kind]}{outcome}"
+        if self.invariant == PLACES and self.first.detail:
+            outcome = ": the schedule shows another number than is booked"
+        later = ", after the answer" if AFTERWARDS in self.operations else ""
+        return f"{doing[0].upper()}{doing[1:]}{later}, {CONDITIONS[self.kind]}{outcome}"
 
     @property
     def who(self) -> str:
@@ -184,7 +187,8 @@ class Finding:
     def around(self) -> list[str]:
         """What was so in every case that shows it under its simplest condition."""
         simplest = [one.around for one in self.symptoms if one.kind == self.kind]
-        return sorted(frozenset.intersection(*simplest))
+        shared = frozenset.intersection(*simplest)
+        return [str(one) for one in Around if one in shared]
 
     @property
     def explains(self) -> str:
@@ -324,7 +328,7 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
         Kind.ALONE if seen else met_as,
         {breach["invariant"]: breach["sentence"] for breach in breaches},
         first["sentence"],
-        _plain(first["sentence"]) if seen else "",
+        _plain(first["sentence"]) if seen or _is_shown(first) else "",
         sum(map(len, steps)),
         len(step) < 2 or bool(told["orders"].get(str(number))),
         tuple(hypotheses.rank(_of_this(clues, first, seen))) if clues else (),
@@ -339,6 +343,11 @@ def _seen(breach: dict[str, Any]) -> str | None:
     if breach["invariant"] == RIGHTS:
         return WRITES if A_TABLE.search(breach["sentence"]) else None
     return LOOKS if breach["invariant"] == SIGHT else None
+
+
+def _is_shown(breach: dict[str, Any]) -> bool:
+    """Tell whether the rows are right, and only the schedule shows another number of bookings."""
+    return breach["invariant"] == PLACES and "overbooked" not in breach["sentence"]
 
 
 def _of_this(clues: dict[str, Any], first: dict[str, Any], seen: str | None) -> dict[str, Any]:
@@ -369,6 +378,8 @@ def _explains(finding: Finding, symptom: Symptom) -> bool:
     rights = first.invariant == RIGHTS and not first.detail
     if rights and symptom.kind == Kind.OUTSIDER and first.operations & symptom.operations:
         return True  # whatever comes of it, it would not, were they refused
+    if first.invariant == symptom.invariant == PLACES and first.detail and first.kind <= symptom.kind:
+        return first.detail == symptom.detail  # one view or counter shows it, whatever was done before
     if (first.invariant in (EXPECTATION, UNJUDGED) or symptom.detail) and first.detail != symptom.detail:
         return False
     if first.invariant in (EXPECTATION, UNJUDGED) and symptom.invariant != first.invariant:

@@ -83,6 +83,15 @@ def test_places_others_and_answers() -> None:
     assert Seen.IN_SPITE in seen(Stretch(NOT_BOOKED, BOOKED, refused=True))
 
 
+def test_what_becomes_of_others_is_told_apart() -> None:
+    full = rows({"m1": 4, "o1": 0}, b="confirmed c m1", d="confirmed c o1")
+    lost = rows({"m1": 5, "o1": 0}, b="cancelled c m1", d="cancelled c o1")
+    assert seen(Stretch(full, lost, about=frozenset("m"))) == [Seen.OTHERS]
+    assert seen(Stretch(full, lost)) == [Seen.NOT_BACK]  # of the class, for example: it is about everybody
+    ended = Stretch(NOT_BOOKED, rows({"m1": 0, "m2": 2}), operations=frozenset({Operation.EXPIRE}))
+    assert seen(ended) == [Seen.LESS]
+
+
 def test_what_was_so_before_is_told() -> None:
     off = {**BOOKED, "slots": [{"id": "c", "is_active": False}]}
     assert around(off, ["m"], ["c"], ["c"], "2026") == [Around.SEVERAL, Around.OFF, Around.STARTED]

@@ -273,3 +273,18 @@ def test_a_race_explains_what_breaks_under_load_while_something_is_killed(tmp_pa
         failed(tmp_path, "T-CRASH-001", books, [broke("I3", 1)], crashes=["the API"]),
     )
     assert (one.kind, len(one.cases)) == (Kind.TOGETHER, 2)
+
+
+def test_a_schedule_that_shows_another_number_is_one_finding_whatever_was_done(tmp_path: Path) -> None:
+    shown = "the class 0b9f2c1e-1111-4222-8333-444455556666 shows {} booked, but 0 bookings stand."
+    one, other = found(
+        tmp_path,
+        failed(tmp_path, "T-RULE-306", [[call("confirm_attendance")]], [broke("I3", 1, shown.format(1))]),
+        failed(tmp_path, "T-RULE-307", CANCEL, [broke("I3", 2, shown.format(2))]),
+        failed(tmp_path, "T-RULE-305", CANCELS, [broke("I3", 2, shown.format(1))]),
+        failed(
+            tmp_path, "T-RULE-301", [[call("book")]], [broke("I3", 1, "4 places, but 5 bookings stand: overbooked.")]
+        ),
+    )
+    assert (len(one.cases), other.operations) == (3, ["book"])
+    assert one.title.endswith("also when nothing else happens: the schedule shows another number than is booked")

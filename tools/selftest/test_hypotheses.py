@@ -57,6 +57,15 @@ LED = {
         "I16", "", catalogue={"the table has no row level security": {"table": "public.pilates_deposits"}}
     ),
     "the occupancy is counted otherwise": clues("I3", "book"),
+    "a class that has started is taken for one to come, or the other way round": clues(
+        "I13", "cancel", around=["of a class that has started"]
+    ),
+    "a deposit that is over pays, or one that is good does not": clues(
+        "I13", "book", around=["when a deposit has ended"]
+    ),
+    "a condition that hits more rows than one": clues("I1 I2", "cancel", rows="bookings of others end"),
+    "the check for expired deposits hits others too": clues("I13", "expire", rows="a deposit is switched off"),
+    "a rule that is missing, or one too many": clues("I13", "credit"),
     "a table that a crash empties": clues("I14", "book", "crash", catalogue={"a table is unlogged": {"table": "t"}}),
 }  # fmt: skip
 
