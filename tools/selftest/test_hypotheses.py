@@ -43,6 +43,8 @@ LED = {
     "the class goes back to another deposit": clues("I2", "cancel", rows="the class goes back to another deposit"),
     "cancelled without a refund": clues("I2", "cancel", rows=NOT_BACK),
     "nobody asks who is calling": clues("I13 I16", "book", "outsider", callers=["stranger"]),
+    "nobody asks whether staff is calling": clues("I13", "credit", "outsider", callers=["unknown"]),
+    "a role that may not is let in": clues("I16", "credit", callers=["trainer"]),
     "two refunds for one booking": clues("I2 I13", "cancel", "together", "more classes come back than bookings end"),
     "overbooked by a race": clues("I3 I13", "book", "together", "more are booked than there are places"),
     "places are not counted": clues("I3 I13", "book", rows="more are booked than there are places"),
