@@ -1,13 +1,13 @@
 -- id: I2-members
 -- title: classes paid for = classes left + classes booked or attended, per member
--- needs: pilates_deposits.classes_credited
+-- needs: pilates_deposits.deposit_remaining
 -- severity: P0
 with deposits as (
-  select user_id, sum(classes_credited) as paid, sum(deposit_remaining) as remaining
+  select user_id, sum({credited}) as paid, sum(deposit_remaining) as remaining
   from public.pilates_deposits group by user_id
 ), bookings as (
   select user_id, count(*) as booked
-  from public.pilates_bookings where status in ('confirmed', 'completed', 'no_show') group by user_id
+  from public.pilates_bookings where status::text in {standing} group by user_id
 )
 select
   coalesce(d.user_id, b.user_id)::text as key,

@@ -11,6 +11,6 @@ select
   b.booked || ' bookings for ' || s.max_capacity || ' places' as finding
 from public.pilates_schedule_slots s
 join (
-  select slot_id, count(*) as booked from public.pilates_bookings where status = 'confirmed' group by slot_id
+  select slot_id, count(*) as booked from public.pilates_bookings where status::text in {confirmed} group by slot_id
 ) b on b.slot_id = s.id
 where b.booked > s.max_capacity

@@ -8,5 +8,5 @@ select
   slot_id::text as slot_id,
   count(*) as booked,
   'booked ' || count(*) || ' times' as finding
-from public.pilates_bookings where status = 'confirmed'
+from public.pilates_bookings where status::text in {confirmed}
 group by user_id, slot_id having count(*) > 1

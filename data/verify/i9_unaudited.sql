@@ -1,6 +1,6 @@
 -- id: I9-unaudited
 -- title: the newest audit entry of a deposit says what the deposit holds
--- needs: pilates_audit_log.deposit_id
+-- needs: pilates_audit_log.deposit_id, pilates_audit_log.after, pilates_audit_log.id
 -- severity: P1
 with newest as (
   select distinct on (deposit_id) deposit_id, id, (after ->> 'deposit_remaining')::integer as remaining

@@ -15,11 +15,11 @@ import psycopg2
 import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import contract, instruments, people, rows
+from acceptance import contract, instruments, paid, people, rows
 from acceptance.catalogue import Catalogue, full_name
 from acceptance.client import Caller, Reply, token
 from acceptance.datafiles import devices
-from acceptance.environment import Target
+from acceptance.environment import Environment, Target
 from acceptance.evidence import Evidence
 from acceptance.model import Operation
 from acceptance.people import People
@@ -58,11 +58,7 @@ class Bench:
         self.run = self.run or run_digits(str(uuid.uuid4()))
         with self.connection.cursor() as cursor:
             cursor.execute("set time zone 'UTC'")
-        self.catalogue = rows.read_catalogue(self.connection)
-        wording = self.target.environment.wording
-        self.catalogue.column_values = {full_name(table): dict(said) for table, said in wording.values.items()}
-        self.catalogue.parents = wording.parents
-        self.contract = contract.look(self.connection, self.target.environment, self.catalogue)
+        self.catalogue, self.contract = understand(self.connection, self.target.environment)
         self.operations = self.contract.operations
         if self.contract.zone:
             self.target.environment = replace(self.target.environment, zone=self.contract.zone)
@@ -169,15 +165,23 @@ def open_database(target: Target) -> Connection:
     return connection
 
 
-def read_operations(connection: Connection, functions: dict[Operation, str]) -> frozenset[Operation]:
-    """Look in the database's catalogue which operations the target has."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select proname::text from pg_proc where pronamespace = 'public'::regnamespace and proname = any(%s)",
-            (list(functions.values()),),
-        )
-        there = {name for (name,) in cursor.fetchall()}
-    return frozenset(operation for operation, name in functions.items() if name in there)
+def understand(connection: Connection, environment: Environment) -> tuple[Catalogue, contract.Contract]:
+    """Look what a target's tables are like, and how it says what the contract says.
+
+    Args:
+        connection: a role that reads the catalogue; one transaction will do.
+        environment: what is known of the target.
+
+    Raises:
+        SuiteError: when it lacks what the suite cannot do without, or the environment names what is not there.
+    """
+    catalogue, wording = rows.read_catalogue(connection), environment.wording
+    catalogue.column_values = {full_name(table): dict(said) for table, said in wording.values.items()}
+    catalogue.parents = wording.parents
+    found = contract.look(connection, environment, catalogue)
+    if found.credited not in ("", paid.OURS):
+        catalogue.called = {(paid.TABLE, paid.OURS): found.credited}
+    return catalogue, found
 
 
 def run_digits(name: str) -> str:

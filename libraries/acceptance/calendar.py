@@ -15,7 +15,9 @@ from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3.util import Retry
 
 from acceptance.errors import SuiteError
 from acceptance.faults import Fault
@@ -25,6 +27,7 @@ from acceptance.snapshot import Snapshot
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 10
+AGAIN = 2  # tries after the first
 
 # What can happen to a delivery, in a scenario's words: the fault, and how often. "For a while" is about two seconds.
 FAULTS: dict[str, tuple[Fault, int]] = {
@@ -64,6 +67,8 @@ def read(calendar_url: str, users: Iterable[str]) -> list[Entry]:
     account = HTTPBasicAuth(unquote(parts.username or ""), unquote(parts.password or ""))
     with DAVClient(place, auth=account, timeout=ANSWER_SECONDS) as client:
         client.session.trust_env = False
+        # Nobody's booking depends on this look; a server that is just being started again may be asked once more.
+        client.session.mount("http", HTTPAdapter(max_retries=Retry(AGAIN, allowed_methods=None, backoff_factor=0.1)))
         for user_id in users:
             try:
                 events = client.calendar(url=f"{place}/{user_id}/").events()

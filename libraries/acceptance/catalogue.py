@@ -114,6 +114,7 @@ class Catalogue(dict[str, set[str]]):
         tables: every table by its full name.
         values: what the environment says that columns of new rows get, by table.
         parents: tables in which the environment says that each member needs a row.
+        called: what the target calls a column of the contract, by table and column, where it is another name.
     """
 
     def __init__(self, named: dict[str, set[str]], tables: dict[str, Table] | None = None):
@@ -121,6 +122,7 @@ class Catalogue(dict[str, set[str]]):
         self.tables = tables or {}
         self.column_values: dict[str, dict[str, Any]] = {}
         self.parents: tuple[str, ...] = ()
+        self.called: dict[tuple[str, str], str] = {}
         self.contract: tuple[str, ...] = ()
         self.own: frozenset[str] = frozenset()
         # Users that are not the suite's, but act in its cases; and the rows of theirs in tables ``of_members``.

@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
-from acceptance import answers
+from acceptance import answers, paid
 from acceptance.catalogue import Catalogue
 from acceptance.client import Outcome, Reply
 from acceptance.environment import FILE, Environment
@@ -64,7 +64,8 @@ class Contract:
     """What is known of a target. ``reference`` is our own studio, which speaks as the contract does.
 
     ``occupancy`` is where the schedule's count of bookings stands: the contract's view, a column of the class
-    ("counter"), or nowhere. ``found`` and ``lacking`` say in words what was seen.
+    ("counter"), or nowhere. ``credited`` is the column of a deposit with the number of classes paid for; empty where it
+    has none. ``found`` and ``lacking`` say in words what was seen.
     """
 
     reference: bool = True
@@ -80,6 +81,7 @@ class Contract:
     outbox: bool = True
     occupancy: str = "view"
     counter: str = ""
+    credited: str = paid.OURS
     zone: str = ""
     staff_sees: frozenset[str] = frozenset({"pilates_bookings", "pilates_deposits"})
     found: list[str] = field(default_factory=list)
@@ -207,6 +209,8 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
     contract.lacking, contract.found = seen.lacking, seen.told
     _find_words(contract, environment, catalogue)
     _find_abilities(contract, environment, catalogue, there, keys_kept=keys_kept)
+    contract.credited, told = paid.find(environment, catalogue)
+    contract.found.append(told)
     _find_sight(contract, policies, open_tables)
     return contract
 

@@ -45,6 +45,8 @@ class Wording:
         values: by table: columns with the values that new rows get.
         parents: tables in which each member needs a row before anything else.
         counter: the column of a class that counts its bookings.
+        credited: the column of a deposit that keeps how many classes were paid for.
+        other_statuses: further words of a booking's status, to whether a class is "paid" for it or it is "free".
         idempotency: whether the target keeps idempotency keys; None looks for a table of them.
     """
 
@@ -58,6 +60,8 @@ class Wording:
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     counter: str = ""
+    credited: str = ""
+    other_statuses: Mapping[str, str] = field(default_factory=dict)
     idempotency: bool | None = None
 
 
@@ -289,6 +293,8 @@ def _wording(entry: dict[str, Any]) -> Wording:
         values=entry.get("values", {}),
         parents=tuple(entry.get("parents", ())),
         counter=entry.get("counter", ""),
+        credited=entry.get("credited", ""),
+        other_statuses=entry.get("other_statuses", {}),
         idempotency=entry.get("idempotency"),
     )
 

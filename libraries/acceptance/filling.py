@@ -72,6 +72,7 @@ class _Completing:
     def add(self, name: str, row: Row, depth: int, anchor: str = "") -> None:
         """Add a row of the contract, or with an anchor a parent of the row that has this id."""
         table = self.catalogue.tables[name]
+        row = {self.catalogue.called.get((name, column), column): value for column, value in row.items()}
         row = {
             column: _short_enough(value, table.columns[column])
             for column, value in row.items()

@@ -65,6 +65,9 @@ FAULTS_OF: dict[Condition, tuple[Fault, ...]] = {
 LATENCY = {"milliseconds": 30, "jitter": 20, "times": 0}
 
 
+_CONTROLS: dict[str, str] = {}  # a proxy's URL, to where it takes plans
+
+
 @dataclass
 class Network:
     """The network of one case.
@@ -185,13 +188,14 @@ class Network:
         return missing
 
     def _control(self, session: requests.Session, method: str, **content: Any) -> dict[str, Any]:
-        where = f"{self.url}/acceptance/network/{self.trace_id}"
         until = time.monotonic() + REVIVAL_SECONDS
         while True:
             try:
+                where = f"{self._control_url(session)}/{self.trace_id}"
                 answer = session.request(method, where, timeout=CONTROL_SECONDS, **content)
                 break
             except requests.RequestException as error:
+                _CONTROLS.pop(self.url, None)
                 # It may just close an idle connection, or be started again by its supervisor; what it then has
                 # forgotten counts as not exercised. Asking again says nothing else than before.
                 if time.monotonic() > until or not isinstance(error, requests.ConnectionError):
@@ -202,3 +206,11 @@ class Network:
             raise SuiteError(f"{self.url}: the network proxy refuses the plan: {answer.text}")
         told: dict[str, Any] = answer.json()
         return told
+
+    def _control_url(self, session: requests.Session) -> str:
+        """Ask the proxy where it takes plans, once until it is started again."""
+        if self.url not in _CONTROLS:
+            answer = session.get(f"{self.url}/acceptance/network", timeout=CONTROL_SECONDS)
+            answer.raise_for_status()
+            _CONTROLS[self.url] = answer.json()["control"]
+        return _CONTROLS[self.url]

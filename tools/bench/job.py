@@ -96,7 +96,9 @@ def _measured(driver: str, setting: Setting, clone: Path, table: Path, studio: S
     with tempfile.TemporaryDirectory(prefix="bench-evidence-") as folder:
         variables["BENCH_FOLDER"] = folder
         run = [sys.executable, "tools/pilates.py", "run"]
-        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        # As a team that uses it would have it: without the plug-ins of this project's other packages.
+        variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "no:cacheprovider"]
         bare = [sys.executable, "-m", "tools.bench.drive", str(table), workers, folder]
         command = {
             "a": [*run, "--category", "functional", "--count", count, "--processes", workers],

@@ -52,12 +52,12 @@ def clean(
         print(line)
 
 
-@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund-twice.sql"))
-def serve(overlay: Overlay = None) -> None:
-    """Keep the embedded studio running, for example to try requests by hand; Ctrl-C ends it."""
+@app.command(epilog=examples("serve", "serve --overlay tools/mutants/refund-twice.sql", "serve --sql schema.sql"))
+def serve(overlay: Overlay = None, sql: Sql = None) -> None:
+    """Keep the embedded studio, or SQL of your own, running, for example to try requests by hand; Ctrl-C ends it."""
     from tools import serving
 
-    serving.until_interrupted(overlay or [])
+    serving.until_interrupted(overlay or [], OF_SQL if sql else "embedded", sql or [])
 
 
 @app.command(epilog=examples("doctor", "doctor --env staging", "doctor --sql schema.sql --sql functions.sql"))

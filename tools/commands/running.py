@@ -108,6 +108,7 @@ def run(
         "load",
         "load --users 200 --time 5m --workers 4",
         "load --traffic rush --overlay tools/mutants/book-without-lock.sql",
+        "load --sql schema.sql --sql functions.sql",
         "load --env staging --expect-workers 2",
         "load --env staging --worker --master-host 10.0.0.5",
     )
@@ -154,6 +155,7 @@ def load(
     ] = 0,
     seed: Seed = DEFAULT_SEED,
     overlay: Overlay = None,
+    sql: Sql = None,
 ) -> None:
     """Put many users on a system at once, on one machine or many, and check every class afterwards.
 
@@ -165,8 +167,10 @@ def load(
 
     if worker and (workers or expect_workers):
         raise SuiteError("--worker serves another machine's load; it does not go with --workers or --expect-workers.")
+    if worker and sql:
+        raise SuiteError("--sql makes a system on this machine; it does not go with --worker.")
     wish = Wish(
-        env=env,
+        env=OF_SQL if sql and env == "embedded" else env,
         users=users,
         spawn_rate=spawn_rate or max(1.0, users / 2),
         seconds=job.seconds_of(time),
@@ -181,6 +185,7 @@ def load(
         web_port=web_port,
         seed=seed,
         overlays=tuple(overlay or ()),
+        sql=tuple(sql or ()),
     )
     raise typer.Exit((job.work if worker else job.run)(wish, Console()))
 
@@ -231,6 +236,7 @@ def random(
         int, typer.Option(min=1, max=MOST_WORKERS, metavar="N", help="Parallel workers.", show_default="two a core")
     ] = 2 * (os.cpu_count() or 1),
     overlay: Overlay = None,
+    sql: Sql = None,
 ) -> None:
     """Draw programs at random, each independently: the bound on the failure rate comes from these alone.
 
@@ -238,5 +244,7 @@ def random(
     """
     from tools.draws import job
 
-    wish = job.Wish(draws, job.fresh_seed() if seed is None else seed, env, processes, tuple(overlay or ()))
+    env = OF_SQL if sql and env == "embedded" else env
+    seed = job.fresh_seed() if seed is None else seed
+    wish = job.Wish(draws, seed, env, processes, tuple(overlay or ()), sql=tuple(sql or ()))
     raise typer.Exit(job.run(wish, Console()))

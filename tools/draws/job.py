@@ -67,6 +67,7 @@ class Wish:
     processes: int
     overlays: tuple[Path, ...] = ()
     first: int = 1  # the number of the first draw: another for each shard of a run
+    sql: tuple[Path, ...] = ()  # somebody's own system in the place of the studio
 
 
 @dataclass
@@ -127,6 +128,7 @@ class Tally:
             "seed": self.wish.seed,
             "env": self.wish.env,
             "overlays": [str(path) for path in self.wish.overlays],
+            "sql": [str(path) for path in self.wish.sql],
             "hypothesis": hypothesis.__version__,
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
@@ -165,7 +167,7 @@ def run(wish: Wish, console: Console) -> int:
         SuiteError: when the target cannot be tested; nothing has been written to it then.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chosen = preflight.writable(wish.env)
+    chosen = preflight.writable(wish.env, wish.sql)
     with console.status("Looking at the target ..."):
         target = environment.connect(chosen, wish.overlays)
     with closing(target):
@@ -192,7 +194,11 @@ def _keep_for_replay(wish: Wish, place: Path, began: datetime) -> None:
         "run": place.name,
         "started": began.isoformat(timespec="milliseconds"),
         "seed": wish.seed,
-        "arguments": {"env": wish.env, "overlays": [str(path.resolve()) for path in wish.overlays]},
+        "arguments": {
+            "env": wish.env,
+            "overlays": [str(path.resolve()) for path in wish.overlays],
+            "sql": [str(path.resolve()) for path in wish.sql],
+        },
     }
     (place / folder.RECORD).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
 
@@ -206,7 +212,7 @@ def draw(wish: Wish, place: Path, console: Console) -> Tally:
         console: shows how far it has come.
     """
     began = time.monotonic()
-    if environment.load(wish.env).users_given:
+    if environment.load(wish.env, wish.sql).users_given:
         wish = replace(wish, processes=1)  # users whom the environment gives are used by one at a time
     tally = Tally(wish)
     context = multiprocessing.get_context("fork")
@@ -276,7 +282,7 @@ class _Worker:
         self.plan = matrix.load()
         self.programs = st.none() | program.programs(self.plan)
         self.shrunk = 0
-        target = environment.connect(environment.load(wish.env), wish.overlays)
+        target = environment.connect(environment.load(wish.env, wish.sql), wish.overlays)
         session = requests.Session()
         session.trust_env = target.lease is None
         self.bench = Bench(target, open_database(target), session, place, run_digits(place.name))
@@ -374,6 +380,7 @@ class _Worker:
         suite = TestSuite.from_string(head + suites.test_of(case))
         shutil.rmtree(self.place / "failures" / case["test_id"], ignore_errors=True)
         variables = {"ENV": self.wish.env, "RUN_DIR": self.place, "OVERLAY": ",".join(map(str, self.wish.overlays))}
+        variables["SQL"] = ",".join(map(str, self.wish.sql))
         with seated(self.bench):
             result = suite.run(
                 output=None,

@@ -13,17 +13,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from acceptance import environment, rows
-from acceptance.bench import read_operations, run_digits
+from acceptance.bench import run_digits, understand
 from acceptance.datafiles import ROOT
 from acceptance.environment import Target
 from acceptance.errors import SuiteError
-from tools.load import scene
+from acceptance.model import Operation
+from tools.load import scene, speech
 from tools.load.conclusion import CLEAN, COULD_NOT_RUN, conclude
 from tools.load.scene import Plan
 from tools.load.wish import LOCAL, Ran, Wish
@@ -65,7 +67,7 @@ def run(wish: Wish, console: Console) -> int:
         SuiteError: when it cannot be done; no row stays then.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends as with Ctrl-C
-    chosen = preflight.writable(wish.env)
+    chosen = preflight.writable(wish.env, wish.sql)
     if chosen.users_given:
         raise SuiteError(
             f"{environment.FILE}: {chosen.name}: a load makes its own members; give the jwt_secret for it."
@@ -83,18 +85,22 @@ def run(wish: Wish, console: Console) -> int:
         preflight.check(target)
         connection = stack.enter_context(preflight.connected(target))
         connection.cursor().execute("set time zone 'UTC'")
-        catalogue = rows.read_catalogue(connection)
-        operations: list[str] = sorted(read_operations(connection, chosen.functions))
+        catalogue, contract = understand(connection, chosen)
+        chosen = target.environment = replace(chosen, zone=contract.zone or chosen.zone)
+        contract.need(Operation.BOOK)
+        operations = speech.operations(contract)
         place = folder.create(latest=False) / "load"
         (place / "answers").mkdir(parents=True)
         plan = Plan(run_digits(place.parent.name), chosen.name, wish.seed, wish.traffic, wish.think, 1, operations)
+        plan.contract = speech.packed(contract)
         plan.workers = max(1, wish.workers + wish.expect_workers)
         stack.callback(_remove_rows, target, plan.run, console)
-        made = scene.make(connection, catalogue, plan, chosen, wish.members, wish.classes)
+        made = scene.make(connection, catalogue, contract, plan, chosen, wish.members, wish.classes)
         plan.write(place / "plan.json")
-        console.print(f"{wish.users} users are {wish.members} members and the front desk: {place}", highlight=False)
-        ran = _drive(wish, target, place, host, port, console)
-        return conclude(wish, target, connection, catalogue, made, ran, place, console)
+        desk = " and the front desk" if "secretary" in plan.staff else ""
+        console.print(f"{wish.users} users are {wish.members} members{desk}: {place}", highlight=False)
+        ran = _drive(wish, target, place, host, port, console, users=[] if desk else ["Member"])
+        return conclude(wish, target, connection, catalogue, contract, made, ran, place, console)
 
 
 def work(wish: Wish, console: Console) -> int:
@@ -126,14 +132,14 @@ def work(wish: Wish, console: Console) -> int:
 # --- Locust's processes ----------------------------------------------------------------------------------------------
 
 
-def _drive(wish: Wish, target: Target, place: Path, host: str, port: int, console: Console) -> Ran:
+def _drive(wish: Wish, target: Target, place: Path, host: str, port: int, console: Console, *, users: list[str]) -> Ran:
     """Run Locust to its end, or to an end in good order after a Ctrl-C; nothing of it is left alive."""
     ran, began = Ran(), time.monotonic()
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         with _signals_wait():
             distributed = _master_arguments(wish, host, port)
-            processes["locust"] = _start(_arguments(wish, place) + distributed, target, place, "locust", place)
+            processes["locust"] = _start(_arguments(wish, place) + distributed + users, target, place, "locust", place)
             for number in range(1, wish.workers + 1):
                 name = f"worker-{number}"
                 arguments = ["--worker", "--master-host", LOCAL, "--master-port", str(port)]

@@ -11,7 +11,6 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,12 +25,13 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_STOPPING, LocalRunner, MasterRunner, WorkerRunner
 
 from acceptance import environment
-from acceptance.client import TOKEN_SECONDS, Caller, Outcome, Reply, Request, call, token
+from acceptance.client import TOKEN_SECONDS, TOO_MANY, Caller, Outcome, Reply, Request, call, token
 from acceptance.datafiles import devices
 from acceptance.environment import Target
-from acceptance.model import Operation, Refusal
+from acceptance.model import Operation, Refusal, Status
 from acceptance.network import Network
 from acceptance.rows import OCCUPANCY
+from tools.load import speech
 from tools.load.scene import Plan, Traffic
 
 PHONES = ("android", "ios", "web-chrome", "web-firefox", "web-safari")
@@ -45,6 +45,15 @@ LAST_REPORTS_SECONDS = 40
 TEST_ID = "LOAD"
 # A busy studio refuses like this; any other refusal is a defect, of the studio or of this file.
 EXPECTED = {Refusal.ALREADY_BOOKED, Refusal.FULL, Refusal.NO_CLASSES, Refusal.NOT_CONFIRMED}
+
+OUR_ARGUMENTS: dict[Operation, dict[str, str]] = {
+    Operation.BOOK: {"member": "p_user_id", "class": "p_slot_id"},
+    Operation.CANCEL: {"booking": "p_booking_id", "member": "p_user_id"},
+    Operation.RESCHEDULE: {"booking": "p_booking_id", "member": "p_user_id", "class": "p_new_slot_id"},
+    Operation.ADMIN_REMOVE: {"booking": "p_booking_id", "reason": "p_reason"},
+    Operation.CONFIRM: {"booking": "p_booking_id", "member": "p_user_id"},
+    Operation.CREDIT: {"member": "p_user_id", "classes": "p_classes"},
+}
 
 # The coordinator shows the progress from it. Locust hands it to a sleep, which takes parts of a second as well.
 locust.stats.CSV_STATS_INTERVAL_SEC = 0.5  # type: ignore[assignment]
@@ -98,8 +107,11 @@ class Process:
     def set_plan(self, document: dict[str, Any]) -> None:
         """Take the plan in; the users wait for it."""
         self.plan = Plan(**{**document, "traffic": Traffic(document["traffic"])})
+        self.contract = speech.unpacked(self.plan.contract)
         if self.plan.environment != self.target.environment.name:
             raise SystemExit(f"the master tests {self.plan.environment}, this worker was started with another --env.")
+        if self.contract.zone:
+            self.target.environment = replace(self.target.environment, zone=self.contract.zone)
         self.ready.set()
 
     def next_number(self) -> int:
@@ -195,12 +207,14 @@ class Client(User):
         """Sign in."""
         if not shared.ready.wait(PLAN_SECONDS):
             raise RequestFailedError("the master did not send the plan; has it the same version of this project?")
-        self.plan = shared.plan
+        self.plan, self.contract = shared.plan, shared.contract
         self.number = shared.next_number()
         self.random = random.Random(f"{self.plan.seed}/{self.number}")  # noqa: S311 - reproducible on purpose
         self.session = requests.Session()
         self.session.trust_env = shared.use_proxies
         self.count, self.signed, self.wave = 0, 0.0, -1
+        self.schedule = OCCUPANCY if self.contract.occupancy == "view" else "pilates_schedule_slots"
+        self.standing = f"eq.{self.contract.status(Status.CONFIRMED)}"
         self.caller = self.sign_in()
 
     def on_stop(self) -> None:
@@ -226,22 +240,33 @@ class Client(User):
         reply = self._send(name, Request("GET", path, self._signed_in(), params=params))
         return reply.body if reply.outcome is Outcome.ACCEPTED and isinstance(reply.body, list) else []
 
-    def ask(self, operation: Operation, body: dict[str, Any], member: str, slot: str | None = None) -> Reply:
-        """Ask for a change; now and then the same request is sent once more."""
-        request = Request("POST", f"/rpc/{shared.target.environment.functions[operation]}", self._signed_in(), body)
+    def ask(self, operation: Operation, *, member: str, **words: Any) -> Reply:
+        """Ask for a change, in the contract's words; now and then the same request is sent once more.
+
+        Args:
+            operation: what is asked.
+            member: whose booking or deposit it is about.
+            words: of ``class``, ``booking`` and ``classes`` those that say what is meant.
+        """
+        said = {"member": member, "reason": "asked on the phone", **words}
+        body = _ours(operation, said) if self.contract.reference else self.contract.body(operation, said)
+        request = Request("POST", self.contract.path(operation), self._signed_in(), body)
         request = replace(request, key=str(uuid.UUID(int=self.random.getrandbits(128), version=4)))
         meant = {
             "role": self.role,
             "operation": operation,
             "member": member,
-            "slot": slot,
-            "booking": body.get("p_booking_id"),
+            "slot": words.get("class"),
+            "booking": words.get("booking"),
+            "classes": words.get("classes"),
         }
-        meant["classes"] = body.get("p_classes")
         reply = self._send(operation, request, meant)
         if reply.outcome is not Outcome.REFUSED and self.random.random() < REPEATED:
-            first = {"outcome": reply.outcome, "body": reply.body}
-            self._send(f"{operation} again", request, {**meant, "first": first})
+            # Without idempotency keys it is a call of its own, and judged as one.
+            again: dict[str, Any] = {"again": True}
+            if self.contract.idempotent:
+                again["first"] = {"outcome": reply.outcome, "body": reply.body}
+            self._send(f"{operation} again", request, {**meant, **again})
         return reply
 
     def may(self, operation: Operation) -> bool:
@@ -261,9 +286,15 @@ class Client(User):
         try:
             network = Network("", trace, 0)  # nothing disturbs a load but its own numbers
             reply = call(self.session, shared.target, request, trace_id=trace, test_id=TEST_ID, network=network)
+            if meant is not None:
+                self.contract.judge(reply, shared.target.environment.refusals)
+                if reply.outcome is Outcome.ACCEPTED:
+                    reply.said = self.contract.read(meant["operation"], reply.body)
         finally:
             # Also when Locust ends this user in the middle of the request: it may or may not have happened.
             if meant is not None:
+                for lost in self._tries_lost(reply):
+                    shared.answers.keep(_record(request, lost, trace, {**meant, "lost": True}))
                 shared.answers.keep(_record(request, reply, trace, meant))
         self.environment.events.request.fire(
             request_type=self.role,
@@ -271,9 +302,35 @@ class Client(User):
             response_time=reply.latency_ms,
             response_length=0,
             context={},
-            exception=_failure(reply),
+            exception=self._failure(reply),
         )
         return reply
+
+    def _tries_lost(self, reply: Reply) -> list[Reply]:
+        """Name the tries before the last one: without idempotency keys each of them may have acted by itself."""
+        if self.contract.idempotent:
+            return []
+        tries = [one for one in reply.attempts if one != str(TOO_MANY)]
+        return [Reply(Outcome.UNKNOWN, message=one, started=reply.started) for one in tries[:-1]]
+
+    def _failure(self, reply: Reply) -> RequestFailedError | None:
+        """Say what is wrong with a reply.
+
+        Another studio may word a refusal so that nobody can read it, or not let its front desk do what ours may: that
+        is told at the end, and no failure.
+        """
+        if reply.outcome is Outcome.ACCEPTED or (reply.outcome is Outcome.REFUSED and reply.reason in EXPECTED):
+            return None
+        if reply.outcome is Outcome.REFUSED and not self.contract.reference:
+            of_the_desk = reply.reason is Refusal.NOT_ALLOWED and self.role == FrontDesk.role
+            if of_the_desk or reply.reason is None:
+                return None
+        return RequestFailedError(reply.described())
+
+
+def _ours(operation: Operation, said: dict[str, Any]) -> dict[str, Any]:
+    """Put our words into the arguments of our own studio's functions."""
+    return {OUR_ARGUMENTS[operation][word]: value for word, value in said.items() if word in OUR_ARGUMENTS[operation]}
 
 
 def _record(request: Request, reply: Reply, trace: str, meant: dict[str, Any]) -> dict[str, Any]:
@@ -289,14 +346,9 @@ def _record(request: Request, reply: Reply, trace: str, meant: dict[str, Any]) -
         "reason": reply.reason.name if reply.reason else None,
         "message": reply.message,
         "body": reply.body,
+        "said": reply.said,
         "ms": round(reply.latency_ms, 2),
     }
-
-
-def _failure(reply: Reply) -> RequestFailedError | None:
-    if reply.outcome is Outcome.ACCEPTED or (reply.outcome is Outcome.REFUSED and reply.reason in EXPECTED):
-        return None
-    return RequestFailedError(reply.described())
 
 
 class Member(Client):
@@ -330,8 +382,12 @@ class Member(Client):
     def rush(self, slot: str) -> None:
         """Be one of many who want the same few places; some who get one give it back soon."""
         reply = self.book(slot)
-        if reply.outcome is Outcome.ACCEPTED and self.random.random() < 0.6:
-            self.cancel(reply.body["booking_id"], slot)
+        if reply.outcome is Outcome.ACCEPTED and self.may(Operation.CANCEL) and self.random.random() < 0.6:
+            said = reply.body if reply.said is None else reply.said
+            if said.get("booking_id"):
+                self.cancel(said["booking_id"], slot)
+            else:  # the app looks it up, as the answer does not name it
+                self.give_back()
 
     def everyday(self) -> None:
         """Do what members do on any day, as often as they do it."""
@@ -341,22 +397,23 @@ class Member(Client):
     def look(self) -> None:
         """Look at the schedule of one day."""
         day = self.random.choice(list(self.plan.classes))
-        self.read("schedule", f"/{OCCUPANCY}", {"date": f"eq.{day}", "order": "start_time"})
+        self.read("schedule", f"/{self.schedule}", {"date": f"eq.{day}", "order": "start_time"})
 
     def reserve(self) -> None:
         """Look at one class and book it; some do not wait for the answer of their first tap."""
         slot = self.some_class()
-        self.read("class", f"/{OCCUPANCY}", {"slot_id": f"eq.{slot}"})
+        key = "slot_id" if self.schedule == OCCUPANCY else "id"
+        self.read("class", f"/{self.schedule}", {key: f"eq.{slot}"})
         self.book(slot)
 
     def mine(self) -> list[dict[str, Any]]:
         """Look at what is booked."""
-        params = {"user_id": f"eq.{self.user_id}", "status": "eq.confirmed", "select": "id,slot_id"}
+        params = {"user_id": f"eq.{self.user_id}", "status": self.standing, "select": "id,slot_id"}
         return self.read("own bookings", "/pilates_bookings", params)
 
     def give_back(self) -> None:
         """Cancel a booking."""
-        if booked := self.mine():
+        if self.may(Operation.CANCEL) and (booked := self.mine()):
             one = self.random.choice(booked)
             self.cancel(one["id"], one["slot_id"])
 
@@ -365,16 +422,18 @@ class Member(Client):
         if self.may(Operation.RESCHEDULE) and (booked := self.mine()):
             one, member = self.random.choice(booked), self.user_id
             slot = self.some_class()
-            body = {"p_booking_id": one["id"], "p_user_id": member, "p_new_slot_id": slot}
-            self.ask(Operation.RESCHEDULE, body, member, slot)
+            if Operation.RESCHEDULE not in self.contract.composites:
+                self.ask(Operation.RESCHEDULE, member=member, booking=one["id"], **{"class": slot})
+            elif self.cancel(one["id"], one["slot_id"]).outcome is Outcome.ACCEPTED:
+                self.book(slot)
 
     def book(self, slot: str) -> Reply:
         """Book a class."""
-        return self.ask(Operation.BOOK, {"p_user_id": self.user_id, "p_slot_id": slot}, self.user_id, slot)
+        return self.ask(Operation.BOOK, member=self.user_id, **{"class": slot})
 
-    def cancel(self, booking: str, slot: str) -> None:
+    def cancel(self, booking: str, slot: str) -> Reply:
         """Cancel a booking that is known."""
-        self.ask(Operation.CANCEL, {"p_booking_id": booking, "p_user_id": self.user_id}, self.user_id, slot)
+        return self.ask(Operation.CANCEL, member=self.user_id, booking=booking, **{"class": slot})
 
 
 class FrontDesk(Client):
@@ -391,8 +450,9 @@ class FrontDesk(Client):
     @task(30)
     def book_for_a_member(self) -> None:
         """Somebody rings up and wants a class."""
-        member, slot = self.random.choice(self.plan.members), self.some_class()
-        self.ask(Operation.BOOK, {"p_user_id": member, "p_slot_id": slot}, member, slot)
+        if self.contract.reference or self.contract.can_name(Operation.BOOK, "member"):
+            member, slot = self.random.choice(self.plan.members), self.some_class()
+            self.ask(Operation.BOOK, member=member, **{"class": slot})
 
     @task(20)
     def sell(self) -> None:
@@ -400,22 +460,20 @@ class FrontDesk(Client):
         if self.may(Operation.CREDIT):
             member = self.random.choice(self.plan.members)
             classes = self.random.randint(1, MOST_CREDITED)
-            self.ask(Operation.CREDIT, {"p_user_id": member, "p_classes": classes}, member)
+            self.ask(Operation.CREDIT, member=member, classes=classes)
 
     @task(20)
     def remove(self) -> None:
         """Take somebody out of a class."""
-        self._with_a_booking(
-            Operation.ADMIN_REMOVE, lambda one: {"p_booking_id": one["id"], "p_reason": "asked on the phone"}
-        )
+        self._with_a_booking(Operation.ADMIN_REMOVE)
 
     @task(30)
     def confirm(self) -> None:
         """Confirm that somebody was there."""
-        self._with_a_booking(Operation.CONFIRM, lambda one: {"p_booking_id": one["id"], "p_user_id": one["user_id"]})
+        self._with_a_booking(Operation.CONFIRM)
 
-    def _with_a_booking(self, operation: Operation, body: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        params = {"slot_id": f"eq.{self.some_class()}", "status": "eq.confirmed", "select": "id,user_id,slot_id"}
+    def _with_a_booking(self, operation: Operation) -> None:
+        params = {"slot_id": f"eq.{self.some_class()}", "status": self.standing, "select": "id,user_id,slot_id"}
         if self.may(operation) and (booked := self.read("who is booked", "/pilates_bookings", params)):
             one = self.random.choice(booked)
-            self.ask(operation, body(one), one["user_id"], one["slot_id"])
+            self.ask(operation, member=one["user_id"], booking=one["id"], **{"class": one["slot_id"]})

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance import rows
 from acceptance.catalogue import Catalogue
+from acceptance.contract import Contract
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
 from acceptance.model import OF_THE_SCHEDULE, Operation
@@ -42,8 +43,8 @@ class Traffic(StrEnum):
 class Plan:
     """What the users know; it travels to workers on other machines, so it holds no secret.
 
-    ``classes`` lists the ids of the classes of each date, ``popular`` those that everybody wants, ``think`` is the
-    mean time in seconds that a user waits between two actions.
+    ``contract`` is how the target says things (``speech``), ``classes`` lists the ids of the classes of each date,
+    ``popular`` those that everybody wants, ``think`` is the mean time in seconds that a user waits between two actions.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Plan:
     think: float
     workers: int
     operations: list[str]
+    contract: dict[str, Any] = field(default_factory=dict)
     members: list[str] = field(default_factory=list)
     staff: dict[str, str] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)
@@ -85,13 +87,20 @@ def operations_missing(plan: Plan) -> list[str]:
 
 
 def make(
-    connection: Connection, catalogue: Catalogue, plan: Plan, chosen: Environment, members: int, classes: int
+    connection: Connection,
+    catalogue: Catalogue,
+    contract: Contract,
+    plan: Plan,
+    chosen: Environment,
+    members: int,
+    classes: int,
 ) -> Scene:
     """Write members, deposits, staff and a week of classes, in one round trip.
 
     Args:
         connection: in autocommit.
         catalogue: the columns that the target has.
+        contract: its words for the roles of people; who is not known there is not made.
         plan: is filled in.
         chosen: the environment; its zone is the studio's.
         members: how many.
@@ -104,7 +113,7 @@ def make(
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
         [(now,)] = cursor.fetchall()
-    people = _people(scene, members, now, chance)
+    people = _people(scene, contract, members, now, chance)
     slots = _classes(scene, classes, now, chosen.zone, chance)
     for attempt in range(rows.TRIES):
         try:
@@ -115,17 +124,21 @@ def make(
     raise SuiteError(f"no free start times were found for {classes} classes in {rows.TRIES} tries.")
 
 
-def _people(scene: Scene, members: int, now: datetime, chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
+def _people(
+    scene: Scene, contract: Contract, members: int, now: datetime, chance: random.Random
+) -> list[tuple[str, dict[str, Any]]]:
     made, plan = [], scene.plan
     for role in DESK_ROLES:
+        if not contract.reference and role not in contract.roles:
+            continue
         plan.staff[role] = rows.row_id(plan.run, "load", role)
         scene.names[plan.staff[role]] = f"the {role}"
-        made.append(rows.user(plan.staff[role], role, f"Load {role}"))
+        made.append(rows.user(plan.staff[role], contract.role(role), f"Load {role}"))
     for number in range(1, members + 1):
         user_id = rows.row_id(plan.run, "load", "member", number)
         plan.members.append(user_id)
         scene.names[user_id] = f"member {number}"
-        made.append(rows.user(user_id, "user", f"Load member {number}"))
+        made.append(rows.user(user_id, contract.role("user"), f"Load member {number}"))
         for nth in range(DEPOSITS):
             deposit_id = rows.row_id(plan.run, "load", "deposit", number, nth)
             scene.credited[deposit_id] = classes = chance.randint(*PAID_FOR)

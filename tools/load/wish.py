@@ -31,6 +31,7 @@ class Wish:
     web_port: int = 0
     seed: int = 0
     overlays: Sequence[Path] = ()
+    sql: Sequence[Path] = ()
 
 
 @dataclass

@@ -6,13 +6,13 @@ mitmproxy in reverse mode does the HTTP; this file holds the plans and does the 
     python -m tools.network.proxy --api-port 8001 --api-upstream http://127.0.0.1:3000
         [--calendar-port 8002 --calendar-upstream http://127.0.0.1:5232]
 
-A case is known by ``X-Trace-Id``. On the API's port:
+A case is known by ``X-Trace-Id``. ``GET /acceptance/network`` on the API's port says where plans are taken:
+``{"control": "http://127.0.0.1:..."}``, a small server beside mitmproxy, which would take ten times as long. There:
 
-    PUT    /acceptance/network/<trace>   a JSON list of planned faults; replaces the list, and what was planned at the
-                                         same place before keeps what it has fired, so a plan grows by sending it again
-    GET    /acceptance/network/<trace>   the ledger: each planned fault with ``fired`` and ``at``, and all events
-    DELETE /acceptance/network/<trace>   forgets it
-    GET    /acceptance/network           200: ready
+    PUT    /<trace>   a JSON list of planned faults; replaces the list, and what was planned at the same place before
+                      keeps what it has fired, so a plan grows by sending it again
+    GET    /<trace>   the ledger: each planned fault with ``fired`` and ``at``, and all events
+    DELETE /<trace>   forgets it
 
     {"leg": "api" | "calendar", "fault": a word of acceptance.faults.Fault, "times": 1 (0: every time),
      "actor": only requests with this X-Actor, "key": only those with this Idempotency-Key,
@@ -42,10 +42,13 @@ import json
 import logging
 import random
 import signal
+import socket
 import ssl
 import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,13 +59,20 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libraries"))
 
 import certifi
+import orjson
+import uvicorn
 from mitmproxy import ctx, http, master, options
 from mitmproxy.addons import next_layer, proxyserver, tlsconfig
 from mitmproxy.net.http import http1
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from acceptance.faults import Fault
 
 CONTROL = "/acceptance/network"
+KEEP_ALIVE_SECONDS = 3600  # a connection that is just being closed for idleness must not be sent on
 MOST_TRACES = 10_000  # the oldest is forgotten first
 MOST_PLANNED = 10_000  # faults of one trace
 MOST_EVENTS = 100_000  # of one trace; a load case makes some thousands
@@ -179,22 +189,23 @@ class Way:
 
 
 class Network:
-    """The addon: answers the control requests and does to all others what is planned for their trace.
+    """The addon: does to requests what is planned for their trace.
 
     Args:
         legs: port that we listen on, to the name of the leg.
+        control: where plans are taken.
     """
 
-    def __init__(self, legs: dict[int, str]):
-        self.legs = legs
+    def __init__(self, legs: dict[int, str], control: str = ""):
+        self.legs, self.where = legs, control
         self.traces: OrderedDict[str, Trace] = OrderedDict()
         self.ways: dict[str, Way] = {}  # by flow; only of requests with something planned
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Meet a request before the server does."""
         leg = self.legs[flow.client_conn.sockname[1]]
-        if leg == "api" and flow.request.path.startswith(CONTROL):
-            flow.response = self.control(flow.request)
+        if leg == "api" and flow.request.path == CONTROL:
+            flow.response = answer(200, {"control": self.where})
             return
         trace = self.traces.get(flow.request.headers.get("X-Trace-Id", ""))
         faults = trace.take(leg, flow.request) if trace is not None else []
@@ -277,30 +288,60 @@ class Network:
         if flow.killable:
             flow.kill()
 
-    def control(self, request: http.Request) -> http.Response:
-        """Answer a control request."""
-        name = request.path.removeprefix(CONTROL).strip("/")
-        if not name:
-            return answer(200, {"ready": True, "traces": len(self.traces)})
+    async def control(self, request: Request) -> Response:
+        """Take a plan, tell what came of it, or forget it."""
+        name = request.path_params["trace"]
         if request.method == "PUT":
             try:
-                entries = json.loads(request.content or b"")
+                entries = orjson.loads(await request.body())
                 if not isinstance(entries, list) or len(entries) > MOST_PLANNED:
                     raise PlanError(f"a plan is a JSON list of at most {MOST_PLANNED} planned faults")
                 planned = [Planned.read(entry) for entry in entries]
             except ValueError as error:
-                return answer(400, {"message": str(error)})
-            self.traces.setdefault(name, Trace()).replace(planned)
-            self.traces.move_to_end(name)
-            while len(self.traces) > MOST_TRACES:
-                self.traces.popitem(last=False)
-            return answer(200, self.traces[name].ledger())
-        if request.method == "GET":
-            known = self.traces.get(name)
-            return answer(200 if known else 404, (known or Trace()).ledger())
+                return told(400, {"message": str(error)})
+            self.take(name, planned)
+            return told(200, self.traces[name].ledger())
         if request.method == "DELETE":
-            return answer(200 if self.traces.pop(name, None) else 404, {})
-        return answer(405, {"message": "PUT, GET or DELETE"})
+            return told(200 if self.traces.pop(name, None) else 404, {})
+        known = self.traces.get(name)
+        return told(200 if known else 404, (known or Trace()).ledger())
+
+    def take(self, name: str, planned: list[Planned]) -> None:
+        """Take a trace's plan; the trace that was planned for longest ago is forgotten first."""
+        self.traces.setdefault(name, Trace()).replace(planned)
+        self.traces.move_to_end(name)
+        while len(self.traces) > MOST_TRACES:
+            self.traces.popitem(last=False)
+
+
+class Control(uvicorn.Server):
+    """The server that takes plans; what ends it is the proxy's end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the proxy."""
+        yield
+
+
+def controlled(network: Network) -> Control:
+    """Make the server that takes the plans of a network."""
+    routes = [Route("/{trace}", network.control, methods=["GET", "PUT", "DELETE"])]
+    return Control(
+        uvicorn.Config(
+            Starlette(routes=routes),
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def told(status: int, body: Any) -> Response:
+    """Make an answer of the server that takes plans."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
 
 
 def draw_losses(chance: random.Random) -> tuple[int, bool]:
@@ -384,8 +425,12 @@ async def serve(ways: dict[str, tuple[int, str]], ca_file: str | None, folder: s
     # No addon that stores flows, and none that logs them; TLS, which makes certificates, only where it is asked for.
     proxy = master.Master(options.Options(listen_host="127.0.0.1", confdir=folder))
     servers = proxyserver.Proxyserver()
+    listener = socket.create_server(("127.0.0.1", 0))
+    network = Network({port: leg for leg, (port, _) in ways.items()}, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    control = controlled(network)
+    controlling = asyncio.create_task(control.serve(sockets=[listener]))
     tls = [tlsconfig.TlsConfig()] if any(to.startswith("https:") for _, to in ways.values()) else []
-    proxy.addons.add(servers, next_layer.NextLayer(), *tls, Network({port: leg for leg, (port, _) in ways.items()}))
+    proxy.addons.add(servers, next_layer.NextLayer(), *tls, network)
     proxy.options.update(ssl_verify_upstream_trusted_ca=ca_file)
     proxy.options.update(mode=modes, connection_strategy="lazy", http2=False)
     for how in (signal.SIGTERM, signal.SIGINT):
@@ -398,6 +443,8 @@ async def serve(ways: dict[str, tuple[int, str]], ca_file: str | None, folder: s
         await asyncio.sleep(POLL_SECONDS)
     gc.freeze()  # what is loaded stays; the collector need not look at it again
     await running
+    control.should_exit = True
+    await controlling
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # what is still open is cut off, without a word
     return 0
 

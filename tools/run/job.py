@@ -173,7 +173,13 @@ def _draw(this: Run, console: Console) -> None:
         if not count:
             return
         wish = draws.Wish(
-            count, draws.fresh_seed(), arguments.env, arguments.processes, tuple(arguments.overlays), first
+            count,
+            draws.fresh_seed(),
+            arguments.env,
+            arguments.processes,
+            tuple(arguments.overlays),
+            first,
+            tuple(arguments.sql),
         )
         tally = draws.draw(wish, this.folder, console)
         this.drawn = tally.exit_code

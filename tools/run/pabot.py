@@ -8,18 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import orjson
 import psutil
 from robot.api import TestSuite
 
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
+from tools.run import worker
 
 NAME = "Pilates"
 ORDER = ".order"
+FILES = ".files"
+GENERATED = "generated"
 SECONDS = 5
 LISTENER = Path(__file__).parent / "progress_listener.py"
 SHARED = Path(__file__).parent / "shared_listener.py"
@@ -53,16 +56,14 @@ def start(
         total: the number of cases.
         shard: the ``shard.json`` that names the tests to run; None for all.
         pabotlib: HOST:PORT of a remote server of PabotLib's that runs somewhere already; None for none.
-
-    Raises:
-        SuiteError: when Robot Framework's programs are not beside this Python.
     """
-    scripts = sysconfig.get_path("scripts")
-    if not shutil.which("robot", path=scripts):
-        raise SuiteError(f"{scripts}: there is no robot; install requirements.txt for {sys.executable} again.")
     # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib of our own: our workers share nothing.
     command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes)]
-    command += ["--ordering", str(_deal(suites, processes, folder / ORDER))]
+    files = _files(suites)
+    (folder / FILES).write_bytes(orjson.dumps(files))
+    command += ["--ordering", str(_deal(list(files), processes, folder / ORDER))]
+    # By its name and the PATH below: pabot would take a blank in a path for the end of a word.
+    command += ["--command", Path(sys.executable).name, "-m", "tools.run.worker", "--end-command"]
     if pabotlib:
         host, _, port = pabotlib.rpartition(":")
         command += ["--pabotlibhost", host, "--pabotlibport", port, "--listener", str(SHARED)]
@@ -80,7 +81,8 @@ def start(
         command += ["--include", pattern]
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)]),  # pabot calls robot by its name
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        worker.FILES: str(folder / FILES),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "libraries")]),
         "PILATES_PROGRESS": str(pipe),
         **({"PILATES_PABOTLIB": pabotlib} if pabotlib else {}),
@@ -98,25 +100,39 @@ def start(
         )
 
 
-def _deal(suites: Path, processes: int, path: Path) -> Path:
+def _deal(names: list[str], processes: int, path: Path) -> Path:
     """Deal the suites to the workers like cards, and write it as an ordering file of pabot's; return its path.
 
     Neighbours are alike, and some kinds take longer than others: in heaps of neighbours (``--chunk``) one worker would
     still be busy when all others have ended.
     """
-    names = [suite.full_name for suite in _leaves(TestSuite.from_file_system(suites))]
     heaps = [names[first::processes] for first in range(min(processes, len(names)))]
-    lines = [
-        line for heap in heaps for line in ("{", *(f"--suite {NAME}.{name.partition('.')[2]}" for name in heap), "}")
-    ]
+    lines = [line for heap in heaps for line in ("{", *(f"--suite {name}" for name in heap), "}")]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
+def _files(suites: Path) -> dict[str, str]:
+    """Name all suites with their files; the generated ones, which are many, without reading them."""
+    found: dict[str, str] = {}
+    for place in sorted(suites.iterdir()):
+        if place == suites / GENERATED:
+            name = TestSuite.name_from_source(place)
+            files = sorted(place.glob("*.robot"))
+            found |= {f"{NAME}.{name}.{TestSuite.name_from_source(path)}": str(path) for path in files}
+        elif place.is_dir() or (place.suffix == ".robot" and not place.stem.startswith("__")):
+            suite = TestSuite.from_file_system(place, allow_empty_suite=True)
+            found |= {f"{NAME}.{leaf.full_name}": str(leaf.source) for leaf in _leaves(suite)}
+    return found
+
+
 def _leaves(suite: TestSuite) -> Iterator[TestSuite]:
     """List the files among the suites."""
-    for child in suite.suites:
-        yield from _leaves(child) if child.suites else (child,)
+    if suite.suites:
+        for child in suite.suites:
+            yield from _leaves(child)
+    elif suite.tests:
+        yield suite
 
 
 def check_pabotlib(address: str) -> None:
@@ -140,10 +156,10 @@ def stop(process: subprocess.Popen[bytes], asked: set[int]) -> None:
         process: pabot.
         asked: the workers asked already; a second signal would end them at once.
     """
-    for worker in _children(process):
-        if worker.pid not in asked and _is_worker(worker):
-            asked.add(worker.pid)
-            _send(worker, signal.SIGINT)
+    for child in _children(process):
+        if child.pid not in asked and _is_worker(child):
+            asked.add(child.pid)
+            _send(child, signal.SIGINT)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -158,7 +174,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def tidy(folder: Path, keep: bool) -> None:
     """Remove what pabot leaves beside its results; ``keep`` the workers' own outputs where those are incomplete."""
-    for name in (".pabotsuitenames", ORDER):
+    for name in (".pabotsuitenames", ORDER, FILES):
         (folder / name).unlink(missing_ok=True)
     if not keep:
         shutil.rmtree(folder / "pabot_results", ignore_errors=True)
@@ -174,7 +190,7 @@ def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def _is_worker(child: psutil.Process) -> bool:
     """Tell a worker from pabot's own rebot."""
     try:
-        return any(part.endswith("robot_argfile.txt") for part in child.cmdline())
+        return any(part.endswith("_argfile.txt") for part in child.cmdline())
     except psutil.NoSuchProcess:
         return False
 

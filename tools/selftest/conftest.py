@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg2
@@ -11,13 +13,28 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded
+from tools import cli
+from tools.run import folder
+
+Call = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
-OF_ONE_STUDIO = {"access", "calendar", "cli", "clients", "crash", "disturbed_cases", "draws", "instruments", "load"}
+OF_ONE_STUDIO = {
+    "access",
+    "calendar",
+    "cli",
+    "clients",
+    "crash",
+    "disturbed_cases",
+    "draws",
+    "instruments",
+    "load",
+    "load_elsewhere",
+}
 
 
 def topic_of(path: Path) -> str:
@@ -46,6 +63,23 @@ def db(studio: embedded.Studio) -> Iterator[Connection]:
     connection.autocommit = True
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Call]:
+    """Call a command in this process, with results elsewhere; return its exit code and all it said."""
+    monkeypatch.setattr(folder, "RESULTS", tmp_path / "results")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["pilates", *arguments])
+        code = cli.main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err, said.err
+        return code, said.out + said.err
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ class Member:
     def plan(self, fault: Fault, times: int = 1, **more: Any) -> None:
         """Let deliveries of our trace meet a fault."""
         planned = [{"leg": "calendar", "fault": fault, "times": times, **more}]
-        url = f"{self.studio.network_url}/acceptance/network/{self.trace_id}"
-        requests.put(url, json=planned, timeout=PATIENCE).raise_for_status()
+        control = requests.get(f"{self.studio.network_url}/acceptance/network", timeout=PATIENCE).json()["control"]
+        requests.put(f"{control}/{self.trace_id}", json=planned, timeout=PATIENCE).raise_for_status()
 
     def remove(self) -> None:
         for table in ("pilates_calendar_outbox", "pilates_audit_log", "pilates_bookings", "pilates_deposits"):

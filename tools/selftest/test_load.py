@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -22,33 +22,15 @@ from acceptance import rows
 from acceptance.bench import run_digits
 from acceptance.embedded import Studio
 from acceptance.snapshot import Snapshot
-from tools import cli
 from tools.load import checking, job
 from tools.run import folder
 from tools.selftest.clone import interruptible, make_clone
+from tools.selftest.conftest import Call
 from tools.selftest.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("load", "--users", "10", "--time", "5s", "--spawn-rate", "10", "--think", "0.2")
 SECONDS = 120
-
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Call]:
-    """Call the command in this process, with results elsewhere; return its exit code and all it said."""
-    monkeypatch.setattr(folder, "RESULTS", tmp_path / "results")
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pilates", *arguments])
-        code = cli.main()
-        said = capsys.readouterr()
-        return code, said.out + said.err
-
-    handler = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 def place() -> Path:

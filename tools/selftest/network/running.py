@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ class Running:
     calendar: Server
     home: Path
 
+    @cached_property
+    def control(self) -> str:
+        """Where plans are taken."""
+        return str(requests.get(f"{self.url}/acceptance/network", timeout=PATIENCE).json()["control"])
+
 
 def answers(url: str) -> bool:
     try:
@@ -121,15 +127,14 @@ class Case:
     trace: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def plan(self, *planned: dict[str, Any]) -> requests.Response:
-        where = f"{self.net.url}/acceptance/network/{self.trace}"
-        return self.session.put(where, json=list(planned), timeout=PATIENCE)
+        return self.session.put(f"{self.net.control}/{self.trace}", json=list(planned), timeout=PATIENCE)
 
     def ask(self, url: str = "", timeout: float = PATIENCE, data: str = "{}", **headers: str) -> requests.Response:
         sent = {"X-Trace-Id": self.trace, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self.session.post(f"{url or self.net.url}/rpc/book", data=data, headers=sent, timeout=timeout)
 
     def ledger(self) -> dict[str, Any]:
-        answer = self.session.get(f"{self.net.url}/acceptance/network/{self.trace}", timeout=PATIENCE)
+        answer = self.session.get(f"{self.net.control}/{self.trace}", timeout=PATIENCE)
         ledger: dict[str, Any] = answer.json()
         return ledger
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import requests
-from mitmproxy import http
 
 from acceptance.faults import Fault
 from tools.network import proxy
@@ -47,7 +46,7 @@ def test_a_plan_grows_and_keeps_what_has_fired(case: Case) -> None:
     case.plan(first, second)
     assert case.fired() == [1, 0]
     assert [case.ask().status_code for _ in range(2)] == [502, 200]
-    case.session.delete(f"{case.net.url}/acceptance/network/{case.trace}", timeout=PATIENCE)
+    case.session.delete(f"{case.net.control}/{case.trace}", timeout=PATIENCE)
     assert case.fired() == []
 
 
@@ -70,7 +69,7 @@ def test_the_oldest_trace_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(proxy, "MOST_TRACES", 3)
     network = proxy.Network({1: "api"})
     for name in "abcad":  # a is touched again, so b is the oldest
-        network.control(http.Request.make("PUT", f"http://x/acceptance/network/{name}", "[]"))
+        network.take(name, [])
     assert list(network.traces) == ["c", "a", "d"]
 
 
