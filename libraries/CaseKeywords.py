@@ -20,6 +20,7 @@ from robot.result import TestCase as TestResult
 from robot.running import TestCase
 
 from acceptance import client, current, environment, recovery
+from acceptance.access import OWN_CHOICE
 from acceptance.bench import Bench, open_database, run_digits
 from acceptance.errors import NotProven, SuiteError
 from acceptance.pooler import check_session
@@ -158,9 +159,11 @@ class CaseKeywords:
         case = current.case()
         try:
             case.end()
+            if case.doubts.told and BuiltIn().get_variable_value("${TEST STATUS}") == "PASS":
+                BuiltIn().set_test_message(f"{OWN_CHOICE}{'; '.join(case.doubts.told)}.")
         except NotProven:
-            # A skip here would hide what has failed before.
-            if BuiltIn().get_variable_value("${TEST STATUS}") != "FAIL":
+            # A skip here would hide what has failed before, and what was skipped before has said why.
+            if BuiltIn().get_variable_value("${TEST STATUS}") == "PASS":
                 raise
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if self._private is not None:

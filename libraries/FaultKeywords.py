@@ -63,6 +63,9 @@ class FaultKeywords:
             code = fault.removeprefix("fails with ")
             self.let_the_connection_die(point) if code == fault else self.let_the_database_fail(point, code)
             run(action)
+            if case.done().happened and not case.bench.contract.idempotent:
+                run(undo)  # the app's own tries got there, and without a key nobody asks again for what is there
+                continue
             case.repeat()
             case.expect(
                 case.done().reply.outcome is Outcome.ACCEPTED,

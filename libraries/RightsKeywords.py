@@ -7,25 +7,17 @@ from typing import Any, TypeVar
 
 from robot.api import logger
 from robot.api.deco import keyword, library
-from robot.libraries.BuiltIn import BuiltIn
 
 from acceptance import current, trespass
-from acceptance.access import OWN_CHOICE, Line, May
+from acceptance.access import ASKED, Line, May
 from acceptance.client import Caller, Outcome, Request
+from acceptance.doubts import About
 from acceptance.errors import NotProven, SuiteError
 from acceptance.model import Operation
 from acceptance.rows import OCCUPANCY
 from acceptance.running_case import RunningCase
 
-OPERATIONS = {
-    "book the class": Operation.BOOK,
-    "cancel the booking": Operation.CANCEL,
-    "move the booking": Operation.RESCHEDULE,
-    "remove the booking": Operation.ADMIN_REMOVE,
-    "confirm attendance": Operation.CONFIRM,
-    "credit classes": Operation.CREDIT,
-    "check for expired deposits": Operation.EXPIRE,
-}
+OPERATIONS = {words: Operation(operation) for operation, words in ASKED.items()}
 TABLES = {
     "profiles": "user_profiles",
     "the schedule": "pilates_schedule_slots",
@@ -69,7 +61,12 @@ class RightsKeywords:
         if operation in OF_A_BOOKING:
             case.ask(Operation.BOOK, case.caller("member"))
         chosen: dict[str, dict[str, bool]] = {}
+        trespassers: list[str] = []
+        slot = "other class"
         for name, may in _in_order(access.operations[operation], reference=contract.reference):
+            judged = contract.reference or not may.open
+            if trespassers and (may.ours or not judged):
+                break  # whoever comes now may: what those who must not have taken would be in the way
             named = contract.reference or operation not in OF_A_MEMBER or contract.can_name(operation, "member")
             if name != "member" and not named:
                 logger.info(f"{name}: has no argument to say for whom; nobody can ask for somebody else.")
@@ -79,10 +76,16 @@ class RightsKeywords:
             except NotProven as error:
                 logger.info(f"{name}: {error}")
                 continue
-            accepted = _asks(case, operation, who, expected=may)
-            if may.open and not contract.reference:
+            if judged and not may.ours:
+                if _trespasses(case, operation, who, slot):
+                    trespassers.append(name)
+                    slot = _prepare(case, operation)  # what one was granted is not there for the next one
+                continue
+            accepted = _asks(case, operation, who, judged=judged)
+            if not judged:
                 chosen.setdefault(what, {})[name] = accepted
-        _report(chosen)
+        case.expect(not trespassers, f"{', '.join(trespassers)} must be refused.")
+        _report(case, chosen)
 
     @keyword
     def nobody_may_see_or_change_but_those_of_the_table(self, what: str) -> None:
@@ -120,7 +123,7 @@ class RightsKeywords:
                     wrong.setdefault((action, done), []).append(name)
         case.judge_rights([_said(who, action, table, done=done) for (action, done), who in wrong.items()])
         case.expect(not wrong, f"{what} are not seen and changed by those of data/access.yaml alone.")
-        _report(chosen)
+        _report(case, chosen)
 
     @keyword
     def tokens_that_are_no_good_open_nothing(self) -> None:
@@ -166,20 +169,25 @@ def _in_order(line: Line, *, reference: bool) -> Iterator[tuple[str, May]]:
     return iter(sorted(line.items(), key=lambda one: (one[1].open and not reference, one[1].ours)))
 
 
-def _asks(case: RunningCase, operation: Operation, caller: Caller, *, expected: May) -> bool:
-    """Let somebody ask, and judge it; returns whether it was accepted."""
-    judged = case.bench.contract.reference or not expected.open
+def _trespasses(case: RunningCase, operation: Operation, caller: Caller, slot: str) -> bool:
+    """Let somebody ask who must not; returns whether it was granted, which is a breach already."""
     name = caller.name
-    if judged and not expected.ours:
-        # Also in their own name: a studio must ask whose booking it is, not whose name stands in the request.
-        for own_name in (False, True) if operation in NAMED else (False,):
-            case.ask(operation, caller, slot="other class", classes=3, own_name=own_name)
-            reply = case.done().reply
-            logger.info(f"{name}: {operation}: {reply.described()}")
-            refused = reply.outcome is Outcome.REFUSED and not case.changed
-            case.expect(refused, f"{name} must be refused, but the answer is {reply.described()}.")
-        return False
-    slot = _prepare(case, operation)
+    # Also in their own name: a studio must ask whose booking it is, not whose name stands in the request.
+    for own_name in (False, True) if operation in NAMED else (False,):
+        case.ask(operation, caller, slot=slot, classes=3, own_name=own_name)
+        reply = case.done().reply
+        logger.info(f"{name}: {operation}: {reply.described()}")
+        if reply.outcome is Outcome.ACCEPTED:
+            return True
+        refused = reply.outcome is Outcome.REFUSED and not case.changed
+        if not refused:
+            case.expect(False, f"{name} must be refused, but the answer is {reply.described()}.", About.ANY_SYSTEM)
+    return False
+
+
+def _asks(case: RunningCase, operation: Operation, caller: Caller, *, judged: bool) -> bool:
+    """Let somebody ask who may, or whom the target may answer as it likes; returns whether it was accepted."""
+    name, slot = caller.name, _prepare(case, operation)
     case.ask(operation, caller, slot=slot, classes=3)
     reply = case.done().reply
     logger.info(f"{name}: {operation}: {reply.described()}")
@@ -210,12 +218,11 @@ def _said(who: list[str], action: str, table: str, *, done: bool) -> str:
     return f"{names} must not {action} {table}, and could." if done else f"{names} may {action} {table}, and could not."
 
 
-def _report(chosen: dict[str, dict[str, bool]]) -> None:
+def _report(case: RunningCase, chosen: dict[str, dict[str, bool]]) -> None:
     """Say what a target has chosen where a studio may choose."""
-    told = []
     for what, callers in chosen.items():
         may = [name for name, accepted in callers.items() if accepted]
         may_not = [name for name, accepted in callers.items() if not accepted]
-        told += [f"{', '.join(who)} {word} {what}" for who, word in ((may, "may"), (may_not, "may not")) if who]
-    if told:
-        BuiltIn().set_test_message(f"{OWN_CHOICE}{'; '.join(told)}.")
+        for who, word in ((may, "may"), (may_not, "may not")):
+            if who:
+                case.doubts.tell(f"{', '.join(who)} {word} {what}")

@@ -15,6 +15,18 @@ FILE = DATA / "access.yaml"
 ACTIONS = ("read", "insert", "update", "delete")
 # What the model calls a role, where the table has another word for it.
 COLUMN = {"user": "stranger", "": "unknown"}
+# Callers whom their name tells, and not their role.
+BY_NAME = frozenset({"visitor", "unknown", "pretender"})
+# What each operation of the table is in the words of scenarios and findings.
+ASKED = {
+    "book": "book the class",
+    "cancel": "cancel the booking",
+    "reschedule": "move the booking",
+    "admin_remove": "remove the booking",
+    "confirm_attendance": "confirm attendance",
+    "credit": "credit classes",
+    "expire": "check for expired deposits",
+}
 
 # How a passed test begins to say what a target has chosen where a studio may choose.
 OWN_CHOICE = "Its own choice: "
@@ -50,6 +62,19 @@ class Access:
     operations: Mapping[str, Line]
     tables: Mapping[str, Mapping[str, Line]]
     changes: Mapping[str, Mapping[str, Any]]
+
+    def answers(self, operation: str, caller: str, *, own: bool) -> list[May]:
+        """List what the table says of a caller: of what they are and, about what is their own, of the member.
+
+        Args:
+            operation: its name, as in the table; any other is nobody's to forbid, and nothing is said of it.
+            caller: the column.
+            own: whether it is about the caller's own booking or deposit.
+        """
+        line = self.operations.get(operation)
+        if line is None:
+            return []
+        return [line[caller], line["member"]] if own else [line[caller]]
 
 
 @cache
@@ -100,6 +125,16 @@ def for_target(said: Mapping[str, Any], where: str) -> Access:
     return Access(table.callers, operations, tables, table.changes)
 
 
+def column_of(role: str, name: str = "") -> str:
+    """Return the column of the table in which a caller stands, unless it is about what is their own.
+
+    Args:
+        role: user, trainer, secretary, admin or service; empty for who is nobody here.
+        name: what the caller is called, where that tells more.
+    """
+    return name if name in BY_NAME else COLUMN.get(role, role)
+
+
 def permits(operation: str, role: str, *, own: bool) -> bool:
     """Tell whether somebody may ask our studio for an operation.
 
@@ -108,8 +143,7 @@ def permits(operation: str, role: str, *, own: bool) -> bool:
         role: user, trainer, secretary, admin or service; empty for who is nobody here.
         own: whether it is about the caller's own booking or deposit.
     """
-    line = read().operations[operation]
-    return line[COLUMN.get(role, role)].ours or (own and line["member"].ours)
+    return any(may.ours for may in read().answers(operation, column_of(role), own=own))
 
 
 def _may(answer: Any) -> May:

@@ -12,6 +12,7 @@ from typing import Any
 from acceptance import orders, snapshot
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome
+from acceptance.doubts import NEW_REQUEST, Doubts, Ground
 from acceptance.errors import NotProven, SuiteError
 from acceptance.faults import NEVER_REACHED_THE_SERVER, Fault
 from acceptance.history import Done, Planned, one_call
@@ -38,8 +39,7 @@ class Asking(Sending, ABC):
         self.plan: list[Planned] | None = None
         self.delay = 0.0
         self.next_key: str | None = None
-        # Why an expectation of the scenario may rightly not hold on this target, once that has come to light.
-        self.doubt = ""
+        self.doubts = Doubts()
         self.kills_planned: list[str] = []
         self._expiry_alone = False
         # What the studio did around the API, each with the number of steps there were before it.
@@ -188,7 +188,7 @@ class Asking(Sending, ABC):
         """
         if self.plan is not None:
             raise NotProven(f"not proven: the target's {operation} is several calls, which have no common moment.")
-        self.doubt = f"the target's {operation} is several calls, and not all or nothing"
+        self.doubt(f"the target's {operation} is several calls, and not all or nothing")
         for one in self.bench.contract.composites[operation]:
             self.ask(one, caller, member=member, slot=slot)
             if self.done().reply.outcome is not Outcome.ACCEPTED:
@@ -251,10 +251,14 @@ class Asking(Sending, ABC):
 
     def _ask_again(self, first: Done, key: str) -> None:
         """Send a request again to a target that keeps no keys: it is a call of its own, and judged as one."""
-        self.doubt = "the target keeps no idempotency keys, so a repeated request is a new one"
+        self.doubt(NEW_REQUEST, Ground.NO_KEYS)
         call = replace(first.call, creates=f"made-{self.number()}")
         planned = Planned(call, first.caller, first.path, first.body, key, meant=first.meant)
         self._take_step([planned], actor_names([planned]))
+
+    def doubt(self, reason: str, ground: Ground = Ground.LACK) -> None:
+        """Note why what the scenario foretells of the next step may rightly not hold on this target."""
+        self.doubts.add(reason, ground, len(self.steps) + 1)
 
     def _key(self, number: int) -> str:
         return str(uuid.uuid5(uuid.UUID(self.trace_id), str(number)))
@@ -299,7 +303,7 @@ class Asking(Sending, ABC):
             done.unseen = self._count_unseen(done)
             first = next((first for first in step[:number] if first.key == done.key), None)
             if first is not None and not self.bench.contract.idempotent:
-                self.doubt = "the target keeps no idempotency keys, so a repeated request is a new one"
+                self.doubt(NEW_REQUEST, Ground.NO_KEYS)
                 done.call = replace(done.call, creates=f"made-{self.number()}")
             else:
                 done.repeats = first

@@ -202,7 +202,7 @@ def look(connection: Connection, environment: Environment, catalogue: Catalogue)
         lacking = {o: f"the target lacks {name}" for o, name in environment.functions.items()}
         return Contract(functions=functions, operations=OF_THE_SCHEDULE | operations, lacking=lacking)
     contract = Contract(reference=False, soft=environment.wording.soft_errors)
-    contract.policies = {p: choice for p, choice in environment.policies.items() if choice is not Choice.OURS}
+    contract.policies = dict(environment.policies)
     seen = find(environment, there)
     contract.functions, contract.composites = seen.known, seen.composites
     contract.operations = OF_THE_SCHEDULE | frozenset(seen.known)
@@ -274,8 +274,12 @@ def _find_abilities(
         contract.found.append("repeated requests: not proven to act once: the target keeps no idempotency keys")
     if not environment.zone_given:
         zones = Counter(zone for one in there for zone in ZONE.findall(one.source))
-        contract.zone = zones.most_common(1)[0][0] if zones else "UTC"
+        # A studio stands somewhere: a region that is named tells more than UTC, which may be the defect.
+        ranked = sorted(zones, key=lambda zone: (zone == "UTC", -zones[zone], zone))
+        contract.zone = ranked[0] if zones else "UTC"
         how = "as its functions say" if zones else "as nothing says otherwise; see `zone` of the environment"
+        if len(ranked) > 1:
+            how += f"; some say {' and '.join(ranked[1:])}: name the right one as `zone` of the environment"
         contract.found.append(f"zone: {contract.zone}, {how}")
     for table in catalogue.of_members:
         contract.found.append(f"each member gets a row of {table}")

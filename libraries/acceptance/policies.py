@@ -32,15 +32,24 @@ class Policy(StrEnum):
     CALL_OFF = "class_with_bookings_deleted"
     OVERLAP = "overlapping_classes"
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """The words of ``data/environments.yaml``: our studio's, and the other one."""
+        late = ("refused", "accepted")
+        return {
+            Policy.CANCEL_AFTER_START: late,
+            Policy.DEPOSIT_CHARGED: ("first to end", "any"),
+            Policy.CREDIT: ("new deposit", "top up"),
+            Policy.CALL_OFF: late,
+        }.get(self, ("accepted", "refused"))
+
     def choice(self, word: str) -> Choice:
-        """Turn a word of ``data/environments.yaml`` into a choice; our studio's word comes first."""
-        ours = {
-            Policy.CANCEL_AFTER_START: "refused",
-            Policy.DEPOSIT_CHARGED: "first to end",
-            Policy.CREDIT: "new deposit",
-            Policy.CALL_OFF: "refused",
-        }.get(self, "accepted")
-        return Choice.EITHER if word == Choice.EITHER else Choice.OURS if word == ours else Choice.OTHER
+        """Turn a word of ``data/environments.yaml`` into a choice."""
+        return Choice.EITHER if word == Choice.EITHER else Choice.OURS if word == self.words[0] else Choice.OTHER
+
+    def said(self, choice: Choice) -> str:
+        """Say a choice as ``data/environments.yaml`` does."""
+        return f"{self}: {self.words[choice is not Choice.OURS]}"
 
 
 Outcome = tuple[State, Answer]
@@ -63,6 +72,8 @@ def outcomes(state: State, call: Call, policies: Mapping[Policy, Choice]) -> lis
         if choice is Choice.OURS:
             continue
         more = others(state, call, ours[1])
+        if policy is Policy.STAFF_ACT and choice is Choice.OTHER:
+            more = [one for one in more if not one[1].accepted]
         if more and choice is Choice.OTHER and ours in found and policy is not Policy.DEPOSIT_CHARGED:
             found.remove(ours)
         found += more

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from acceptance import calendar, client, failure, invariants, orders, rows, snapshot
+from acceptance import access, calendar, client, failure, invariants, orders, rows, snapshot
 from acceptance.asking import EXPIRY_LOCK, Asking
 from acceptance.bench import Bench
 from acceptance.client import Caller, Outcome, Request
+from acceptance.doubts import NEW_REQUEST, About, Ground
 from acceptance.errors import NotProven
 from acceptance.history import Done, log_record, seen, seen_of
 from acceptance.invariants import Breach, Facts, View
-from acceptance.model import State
+from acceptance.model import Call, Operation, State
+from acceptance.orders import Seen
+from acceptance.policies import Choice, Policy
 from acceptance.snapshot import Snapshot
 
 OF_THE_ROWS = ("I1", "I2", "I3", "I4", "I5", "I6")
@@ -52,6 +55,8 @@ class RunningCase(Asking):
         self.explained: bool | None = True
         self.snapshots: list[tuple[Snapshot, Snapshot]] = []
         self.complaints: list[str] = []
+        # What a step did otherwise than the environment declares; the next expectation says so.
+        self.objections: list[str] = []
         self.crashes: list[str] = []
         self.kills_seen: list[str] = []
         # What a fault has left to do once the calls are over, before the rows can be read: wait, connect again.
@@ -98,6 +103,7 @@ class RunningCase(Asking):
         self.last = self.snapshot()
         after = self.last
         state = known
+        trespasses = [words for done in step if (words := self._trespass(done))]
         explained: bool | None = True
         if known is None:
             self.learn_credits(step, before, after)
@@ -110,7 +116,8 @@ class RunningCase(Asking):
         if explained is None and not self.bench.contract.reference:
             # Each try of a call may have acted there: what must always hold is judged, and the case goes on from the
             # rows, as after a crash.
-            self.doubt = "each try of a call may have acted, which gives too many orders to judge"
+            words = "each try of a call may have acted, which gives too many orders to judge"
+            self.doubts.add(words, Ground.LACK, len(self.steps))
             state, explained = orders.state_of(self.state, after), True
         self.changed = before.rows() != after.rows()
         self.snapshots.append((before, after))
@@ -118,7 +125,7 @@ class RunningCase(Asking):
             step[-1].happened = state != self.state
             self.state = state
             self.learn_from_rows(after)
-        breaches = invariants.check(self._facts(before, explained))
+        breaches = invariants.check(replace(self._facts(before, explained), rights=tuple(trespasses)))
         self._keep(breaches)
         broken = {breach.invariant for breach in breaches}
         checks = {name: name not in broken for name in invariants.CHECKS}
@@ -135,8 +142,8 @@ class RunningCase(Asking):
     def _explain(self, step: list[Done], after: Snapshot) -> State | None:
         """Find an order of the calls of a step that gives the answers and the rows.
 
-        Our studio must do as the model does. Another one may choose some rules otherwise; then what a scenario expects
-        of it is in doubt, and what must always hold is not.
+        Our studio must do as the model does. Another one may choose some rules otherwise, or must, where its
+        environment declares it; then what a scenario expects of this step gives way, what must always hold does not.
         """
         # A call sent twice at once is one call; a repetition of an earlier step acts if that one did not.
         alone = [d for d in step if not any(d.repeats is other for other in step)]
@@ -146,20 +153,41 @@ class RunningCase(Asking):
             return orders.agrees(state, after, self._aliases)
 
         if contract.reference:
-            return orders.explain(self.state, seen_of(step), agrees)
-        calls = [one for done in alone for one in self._deliveries(done)]
+            return orders.explain(self.state, [self._as_judged(one) for one in seen_of(step)], agrees)
+        calls = [self._as_judged(one) for done in alone for one in self._deliveries(done)]
         if len(calls) > len(alone):
-            self.doubt = "the target keeps no idempotency keys, so a request that is tried again acts again"
-        state = orders.explain(self.state, calls, agrees)
-        if state is None and contract.policies:
-            state = orders.explain(self.state, calls, agrees, contract.policies)
-            if state is not None:
-                asked = " and ".join(dict.fromkeys(str(done.call.operation) for done in alone))
-                answers = "; ".join(done.reply.described() for done in alone)
-                self.doubt = f"the target's rules for {asked} are its own ({answers}); see `policies`"
-        return state
+            self.doubts.add(NEW_REQUEST, Ground.NO_KEYS, len(self.steps))
+        declared = {policy: choice for policy, choice in contract.policies.items() if choice is not Choice.EITHER}
+        free = {**dict.fromkeys(contract.policies, Choice.EITHER), **declared}
 
-    def _deliveries(self, done: Done) -> list[orders.Seen]:
+        def explained(policies: Mapping[Policy, Choice]) -> State | None:
+            return orders.explain(self.state, calls, agrees, policies)
+
+        for policies in (declared, free):
+            state = explained(policies)
+            if state is not None:
+                self._note_choices(policies, explained)
+                return state
+        for policy, choice in declared.items():
+            state = explained({**free, policy: Choice.EITHER})
+            if state is not None:
+                self.objections.append(f"the environment declares {policy.said(choice)}, and the target did otherwise.")
+                return state
+        return None
+
+    def _note_choices(
+        self, policies: Mapping[Policy, Choice], explained: Callable[[Mapping[Policy, Choice]], State | None]
+    ) -> None:
+        """Note which rules of its own a target has followed in a step: the fewest without which nothing explains it."""
+        needed = {policy: choice for policy, choice in policies.items() if choice is not Choice.OURS}
+        for policy in tuple(needed):
+            rest = {other: choice for other, choice in needed.items() if other is not policy}
+            if explained(rest) is not None:
+                needed = rest
+        for policy in needed:
+            self.doubts.add(policy.said(Choice.OTHER), Ground.CHOICE, len(self.steps))
+
+    def _deliveries(self, done: Done) -> list[Seen]:
         """List what reached a target of one request: without idempotency keys each try is a call of its own."""
         last = seen(done)
         if sum(1 for deposit in self.state.deposits if deposit.member == done.call.member) > 1:
@@ -167,7 +195,48 @@ class RunningCase(Asking):
         if self.bench.contract.idempotent:
             return [last]
         unseen = [replace(done.call, creates=f"{done.call.creates}-{n}") for n in range(done.unseen)]
-        return [*(orders.Seen(call, Outcome.UNKNOWN) for call in unseen), last]
+        return [*(Seen(call, Outcome.UNKNOWN) for call in unseen), last]
+
+    # --- rights -------------------------------------------------------------------------------------------
+
+    def _owner(self, call: Call) -> str | None:
+        """Name whose booking or deposit a call is about; None where there is no such booking."""
+        if call.operation in (Operation.BOOK, Operation.CREDIT, Operation.EXPIRE):
+            return call.member
+        booking = self.state.booking(call.booking)
+        return booking.member if booking else None
+
+    def _must_not(self, call: Call, column: str = "") -> bool:
+        """Tell whether the table of rights lets nobody like the caller have this done, on any system."""
+        table = self.bench.target.environment.access
+        own = call.caller == self._owner(call)
+        answers = table.answers(call.operation, column or access.column_of(call.role), own=own)
+        if self.bench.contract.reference:
+            return bool(answers) and not any(may.ours for may in answers)
+        return bool(answers) and not any(may.ours or may.open for may in answers)
+
+    def _as_judged(self, one: Seen) -> Seen:
+        """Take a call by somebody who must not for what it is, so that the search judges the rest of it.
+
+        That it was accepted breaks the invariant of rights, and the rows must fit all the same. Any clear refusal is
+        right: whether a studio looks at the class or at the caller first loses nothing.
+        """
+        if not self._must_not(one.call):
+            return one
+        if one.outcome is Outcome.ACCEPTED:
+            return replace(one, call=replace(one.call, role="service"))
+        return replace(one, reason=None)
+
+    def _trespass(self, done: Done) -> str:
+        """Say what somebody was granted who must not have it; nothing where all is well."""
+        call, owner = done.call, self._owner(done.call)
+        if done.reply.outcome is not Outcome.ACCEPTED or owner is None:
+            return ""
+        column = access.column_of(call.role, done.caller.name)
+        if not self._must_not(call, column):
+            return ""
+        who = "member" if call.caller == owner else column
+        return f"{who} must not {access.ASKED[call.operation]}, and could."
 
     def _facts(self, before: Snapshot, explained: bool | None, views: list[View] | None = None) -> Facts:
         after = self.last or before
@@ -177,19 +246,23 @@ class RunningCase(Asking):
         facts.reference = self.bench.contract.reference
         return facts
 
-    def expect(self, holds: bool, sentence: str) -> None:
+    def expect(self, holds: bool, sentence: str, about: About = About.STATE) -> None:
         """Raise what broke and was not raised yet, with a scenario's own expectation where that does not hold.
+
+        Args:
+            holds: whether the expectation does.
+            sentence: says what was expected, and what there is instead.
+            about: what it is about: on another system it may give way to that system's own rules.
 
         Raises:
             BrokenPromise: names every breach, the case, its seed and trace, and how to run it again.
+            NotProven: when nothing broke, and it does not hold for something that the target lacks or chose earlier.
         """
-        news = self.breaches[self._raised :]
-        if holds and not news:
+        news = [*map(str, self.breaches[self._raised :]), *self.objections]
+        if not news and (holds or self.doubts.excuse(sentence, about, len(self.steps))):
             return
-        if self.doubt and not news:
-            raise NotProven(f"not proven: {self.doubt}. Here: {sentence}")
-        self._raised = len(self.breaches)
-        lines = [str(breach) for breach in news]
+        self._raised, self.objections = len(self.breaches), []
+        lines = news
         if not holds:
             lines.append(sentence)
         self.complaints += lines

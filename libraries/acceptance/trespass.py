@@ -102,6 +102,7 @@ def tries(case: RunningCase, table: str, who: Caller, change: Mapping[str, Any])
             path = f"/{table}?{KEY.get(table, 'id')}=eq.{value}"
             done["read"] = bool(case.read(Request("GET", path, who)))
             done["update"] = _update(case, table, who, path, value, change)
+            _delete_dependents(case, table, value)  # else a foreign key would be in the way, and hide a missing right
             case.read(Request("DELETE", path, who))
             done["delete"] = _stands(case, table, value) is None
     return done
@@ -254,8 +255,20 @@ def _stands(case: RunningCase, table: str, value: str) -> Row | None:
     return found[0] if found else None
 
 
+def _delete_dependents(case: RunningCase, table: str, value: str) -> None:
+    """Remove the rows that refer to a profile: those that each member of the target has, made along with it."""
+    if table == PROFILES:
+        for name, reference in case.bench.catalogue.of_members.items():
+            statement = sql.SQL("delete from {} where {} = %s").format(
+                sql.Identifier(*name.split(".")), sql.Identifier(reference.column)
+            )
+            with case.bench.connection.cursor() as cursor:
+                cursor.execute(statement, (value,))
+
+
 def _delete(case: RunningCase, table: str, value: str) -> None:
-    """Remove a row; of a view, the class that it shows."""
+    """Remove a row with what was made along with it; of a view, the class that it shows."""
+    _delete_dependents(case, table, value)
     name, key = (SLOTS, "id") if table == OCCUPANCY else (table, KEY.get(table, "id"))
     statement = sql.SQL("delete from public.{} where {} = %s").format(sql.Identifier(name), sql.Identifier(key))
     with case.bench.connection.cursor() as cursor:

@@ -234,3 +234,24 @@ T-RULE-317 Two classes at the same time
     Then the studio accepts it
     And 3 classes are left
     And no class is lost or given away
+
+T-RULE-318 A class that has begun is not booked
+    [Documentation]    Protects from: a start that is compared in another zone than the studio's.
+    Given a member with 5 classes left
+    And a class 30 minutes ago with 4 places
+    When the member books the class
+    Then the studio refuses because the class has started
+    And nothing has changed
+    And 5 classes are left
+    And no class is lost or given away
+
+T-RULE-319 A class is booked until it begins
+    [Documentation]    Protects from: a start that is compared in another zone than the studio's.
+    Given a member with 5 classes left
+    And a class in 20 minutes with 4 places
+    When the member books the class
+    Then the studio accepts it
+    When the member cancels the booking
+    Then the studio accepts it
+    And 5 classes are left
+    And no class is lost or given away

@@ -1,7 +1,7 @@
 -- id: null-caller-books
 -- family: null caller
 -- symptom: somebody who is signed in but unknown to the studio books on a member's deposit
--- invariants: I13
+-- invariants: I16
 -- priority: P0
 alter table public.pilates_audit_log alter column caller_role drop not null;
 select pg_temp.change('studio.require_permission', $$

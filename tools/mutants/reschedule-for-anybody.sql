@@ -1,7 +1,7 @@
 -- id: reschedule-for-anybody
 -- family: caller check dropped
 -- symptom: whoever knows the number of a booking moves it
--- invariants: I13
+-- invariants: I16
 -- priority: P0
 select pg_temp.change('public.reschedule_pilates_booking',
   $$perform studio.require_booking_permission(p_booking_id, p_user_id, 'secretary', 'admin');$$,

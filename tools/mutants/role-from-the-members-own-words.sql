@@ -1,7 +1,7 @@
 -- id: role-from-the-members-own-words
 -- family: caller check dropped
 -- symptom: a member writes into her own sign-up that she is an administrator, and the studio believes it
--- invariants: I13
+-- invariants: I16
 -- priority: P0
 create or replace function studio.caller_role() returns text language sql stable security definer
   set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- id: trainer-credits
 -- family: caller check dropped
 -- symptom: a trainer gives classes away
--- invariants: I13
+-- invariants: I16
 -- priority: P0
 select pg_temp.change('public.credit_pilates_deposit',
   $$require_staff('secretary', 'admin')$$, $$require_staff('trainer', 'secretary', 'admin')$$);

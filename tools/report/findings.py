@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from acceptance import hypotheses, invariants
+from acceptance.access import ASKED
 from acceptance.clues import AFTERWARDS, TELLING, Around
 from acceptance.conditions import NETWORK, OUTSIDERS, Kind, kind
 from acceptance.hypotheses import Hypothesis
@@ -29,7 +30,6 @@ UNJUDGED = "not judged"
 LOOKS = "see"
 WRITES = "around"
 PLACES, SIGHT, RIGHTS = "I3", "I8", "I16"
-A_TABLE = re.compile(r"\b(pilates_\w+|user_profiles|idempotency_keys)\b")
 # Of several that break in one step, the one that tells an owner most about the cause; the rest are consequences.
 ORDER = "I14 I16 I2 I5 I3 I6 I1 I4 I12 I11 I10 I8 I9 I7 I15 I13"
 DIRECT = (*ORDER.split(), EXPECTATION)
@@ -52,6 +52,12 @@ DOING = {
     WRITES: "Around the studio's operations",
 }
 
+# Who has no right to anything of a member's, one by one; a stranger among them, it is anybody.
+UNKNOWN = {
+    "visitor": "whoever has not signed in",
+    "unknown": "somebody whom the studio does not know",
+    "pretender": "whoever calls herself an administrator",
+}
 # What it means that somebody may who must not, of each operation.
 MAY = {
     "book": "{} can book for anybody",
@@ -178,9 +184,9 @@ class Finding:
     @property
     def who(self) -> str:
         """Who can do what they must not."""
-        callers = {name for one in self.symptoms if one.kind == self.kind for name in one.callers}
-        if callers & OUTSIDERS or not callers:
-            return "anybody"
+        callers = {name for one in self.symptoms for name in one.callers}
+        if callers <= OUTSIDERS:
+            return UNKNOWN[callers.pop()] if len(callers) == 1 and not callers & {"stranger"} else "anybody"
         return " or ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in sorted(callers))
 
     @property
@@ -298,6 +304,9 @@ def _symptoms(where: Path, case: Case) -> list[Symptom]:
         if some and not met & {call["operation"] for call in step}:
             found.append(_broken(case, told, number, some))
             met |= found[-1].operations
+    for breach in breaches:  # whoever is let through is a symptom, in whichever step
+        if _asked_without_right(breach) and breach["sentence"] not in {one.sentence for one in found}:
+            found.append(_broken(case, told, breach["step"], [breach]))
     return found
 
 
@@ -316,7 +325,7 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
     steps = told["steps"]
     first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
     step = steps[number - 1] if 0 < number <= len(steps) else []
-    seen = _seen(first)
+    seen, let = _seen(first), _asked_without_right(first)
     clues = told.get("clues", {}) if number == min(breach["step"] for breach in told["breaches"]) else {}
     asked = frozenset(clues.get("operations") or (call["operation"] for call in step))
     met_as = Kind[clues["condition"].upper()] if clues else kind(told, step, number)
@@ -324,25 +333,37 @@ def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[s
         case,
         first["invariant"],
         min(breach["severity"] for breach in breaches),
-        frozenset({seen}) if seen else asked,
-        Kind.ALONE if seen else met_as,
+        frozenset({seen or let or ""}) if seen or let else asked,
+        Kind.OUTSIDER if let else Kind.ALONE if seen else met_as,
         {breach["invariant"]: breach["sentence"] for breach in breaches},
         first["sentence"],
-        _plain(first["sentence"]) if seen or _is_shown(first) else "",
+        _role(first) if let else _plain(first["sentence"]) if seen or _is_shown(first) else "",
         sum(map(len, steps)),
         len(step) < 2 or bool(told["orders"].get(str(number))),
         tuple(hypotheses.rank(_of_this(clues, first, seen))) if clues else (),
         tuple(clues.get("rows", ())),
         frozenset(clues.get("around", ())),
-        frozenset(call["actor"] for call in step if call["outcome"] != "refused"),
+        frozenset(first["sentence"].split()[:1] if let else ()),
     )
 
 
 def _seen(breach: dict[str, Any]) -> str | None:
     """Say whether it broke beside the operations: in what is shown, or around them; None: in an operation itself."""
     if breach["invariant"] == RIGHTS:
-        return WRITES if A_TABLE.search(breach["sentence"]) else None
+        return None if _asked_without_right(breach) else WRITES
     return LOOKS if breach["invariant"] == SIGHT else None
+
+
+def _asked_without_right(breach: dict[str, Any]) -> str | None:
+    """Name the operation that somebody was granted who must not have it; None where tables were written or read."""
+    found = (name for name, words in ASKED.items() if f" must not {words}, " in breach["sentence"])
+    return next(found, None) if breach["invariant"] == RIGHTS else None
+
+
+def _role(breach: dict[str, Any]) -> str:
+    """Name the role that was let through; those who have none are all alike: nobody asks who is calling."""
+    who: str = breach["sentence"].split()[0]
+    return "" if who in OUTSIDERS else who
 
 
 def _is_shown(breach: dict[str, Any]) -> bool:
@@ -375,6 +396,8 @@ def _merged(symptoms: list[Symptom]) -> list[Finding]:
 def _explains(finding: Finding, symptom: Symptom) -> bool:
     """Tell whether a finding, under the same or a simpler condition, breaks what broke here, in the same operation."""
     first = finding.symptoms[0]
+    if first.invariant == symptom.invariant == RIGHTS and first.detail != symptom.detail:
+        return False
     rights = first.invariant == RIGHTS and not first.detail
     if rights and symptom.kind == Kind.OUTSIDER and first.operations & symptom.operations:
         return True  # whatever comes of it, it would not, were they refused

@@ -238,7 +238,7 @@ def test_what_was_so_in_each_case_stands_in_the_title(tmp_path: Path) -> None:
     assert one.title == f"Cancelling with several deposits, also when nothing else happens: {back}"
 
 
-ANYBODY = "stranger may not book for the member, and could."
+ANYBODY = "stranger must not book the class, and could."
 
 
 def test_rights_lead_and_explain_what_else_comes_of_them(tmp_path: Path) -> None:
@@ -261,7 +261,10 @@ def test_rights_lead_and_explain_what_else_comes_of_them(tmp_path: Path) -> None
 
 def test_a_role_that_may_not_is_named(tmp_path: Path) -> None:
     steps = [[call("credit", actor="trainer")]]
-    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-106", steps, [broke("I16", 1, "trainer may not credit.")]))
+    (one,) = found(
+        tmp_path,
+        failed(tmp_path, "T-RULE-106", steps, [broke("I16", 1, "trainer must not credit classes, and could.")]),
+    )
     assert one.title == "A trainer can credit classes"
 
 
@@ -288,3 +291,36 @@ def test_a_schedule_that_shows_another_number_is_one_finding_whatever_was_done(t
     )
     assert (len(one.cases), other.operations) == (3, ["book"])
     assert one.title.endswith("also when nothing else happens: the schedule shows another number than is booked")
+
+
+def test_whoever_has_no_right_is_anybody_and_each_role_stands_for_itself(tmp_path: Path) -> None:
+    stranger, unknown, trainer = (
+        f"{who} must not book the class, and could." for who in ("stranger", "unknown", "trainer")
+    )
+    steps = [[call("book", actor="unknown")], [call("book", actor="stranger")], [call("book", actor="trainer")]]
+    one, other = found(
+        tmp_path,
+        failed(
+            tmp_path,
+            "T-RULE-101",
+            steps,
+            [broke("I16", 1, unknown), broke("I16", 2, stranger), broke("I16", 3, trainer)],
+        ),
+        failed(tmp_path, "T-000001", [[call("book", actor="stranger")]], [broke("I16", 1, stranger)]),
+    )
+    assert [len(one.cases), len(other.cases)] == [2, 1]
+    assert (one.title, other.title) == ("Anybody can book for anybody", "A trainer can book for anybody")
+    assert (one.kind, other.kind) == (Kind.OUTSIDER, Kind.OUTSIDER)
+
+
+def test_who_is_let_through_only_for_being_unknown_is_named(tmp_path: Path) -> None:
+    steps = [[call("book", actor="unknown")]]
+    breach = broke("I16", 1, "unknown must not book the class, and could.")
+    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-101", steps, [breach]))
+    assert one.title == "Somebody whom the studio does not know can book for anybody"
+
+
+def test_what_is_written_around_the_operations_is_not_the_operations_doing(tmp_path: Path) -> None:
+    sentence = "stranger must not update deposits, and could."
+    (one,) = found(tmp_path, failed(tmp_path, "T-RULE-113", [], [broke("I16", 0, sentence)]))
+    assert one.title == f"Around the studio's operations: {sentence.rstrip('.')}"
