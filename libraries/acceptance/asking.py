@@ -42,6 +42,8 @@ class Asking(Sending, ABC):
         self.doubts = Doubts()
         self.kills_planned: list[str] = []
         self._expiry_alone = False
+        # What the studio did around the API, each with the number of steps there were before it.
+        self.meanwhile: list[tuple[int, str]] = []
 
     @abstractmethod
     def before(self) -> snapshot.Snapshot:
@@ -65,16 +67,20 @@ class Asking(Sending, ABC):
     def expire_deposits(self) -> None:
         """Let the time of the member's deposits be over, and forget the rows read before."""
         super().expire_deposits()
+        self.meanwhile.append((len(self.steps), "end_deposit"))
         self.last = None
 
     def end_first_deposit(self, *, expire: bool) -> None:
         """Let a deposit end, and forget the rows read before."""
         super().end_first_deposit(expire=expire)
+        self.meanwhile.append((len(self.steps), "end_deposit"))
         self.last = None
 
     def change_slot(self, *, when: str = "", active: bool = True, capacity: int = 0) -> None:
         """Change the class as a manager does, and forget the rows read before."""
         super().change_slot(when=when, active=active, capacity=capacity)
+        acts = {"move_start": bool(when), Operation.SWITCH_OFF: not active, Operation.RESIZE: bool(capacity)}
+        self.meanwhile += [(len(self.steps), str(act)) for act, done in acts.items() if done]
         self.last = None
 
     def ask(

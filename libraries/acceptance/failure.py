@@ -7,13 +7,11 @@ import difflib
 import json
 import re
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acceptance import invariants, rows
-from acceptance.datafiles import DATA, ROOT, read_yaml
-from acceptance.faults import Fault
+from acceptance import hypotheses, invariants, rows, tracing
+from acceptance.datafiles import ROOT
 
 if TYPE_CHECKING:
     from acceptance.history import Done
@@ -26,7 +24,6 @@ ALONE = (
     "- `python3 reproduce.py` needs nothing but `requests` and `psycopg2`: set `PILATES_API_URL`,",
     "  `PILATES_DATABASE_URL` and `PILATES_JWT_SECRET` (`tools/pilates.py serve` prints them for the studio).",
 )
-FAULTS = frozenset(Fault)  # the words by which a try says that the network disturbed it
 
 
 def folder(case: RunningCase) -> Path:
@@ -42,7 +39,8 @@ def write(case: RunningCase) -> None:
         number += 1
         place = folder(case).with_name(f"{case.test_id}-{number}")
     place.mkdir(parents=True)
-    _write_json(place / "case.json", _case(case))
+    told = _case(case)
+    _write_json(place / "case.json", told)
     lines = "".join(json.dumps(record, default=str) + "\n" for record in case.exchanges)
     (place / "requests.jsonl").write_text(lines)
     if case.first is not None and case.last is not None:
@@ -61,7 +59,7 @@ def write(case: RunningCase) -> None:
         f' replay {case.test_id} --run "{case.bench.folder}" "$@"\n'
     )
     (place / "replay.sh").chmod(0o755)
-    (place / "README.md").write_text(_explained(case))
+    (place / "README.md").write_text(_explained(case, told))
 
 
 def _stands_alone(case: RunningCase) -> bool:
@@ -70,7 +68,8 @@ def _stands_alone(case: RunningCase) -> bool:
 
 
 def _case(case: RunningCase) -> dict[str, Any]:
-    return {
+    """Say what is known of a case, with the clues to why it failed: findings are made of it."""
+    told: dict[str, Any] = {
         "test_id": case.test_id,
         "name": case.name,
         "seed": case.seed,
@@ -81,14 +80,16 @@ def _case(case: RunningCase) -> dict[str, Any]:
         "network": case.network.condition,
         "faults_planned": case.network.planned,
         "faults_fired": case.network.events,
-        "orders": {step + 1: dataclasses.asdict(course) for step, course in case.courses.items()},
+        "orders": {str(step + 1): dataclasses.asdict(course) for step, course in case.courses.items()},
         "crashes": case.crashes,
         "breaches": [{**_told(breach), "step": case.broken_in[breach]} for breach in case.breaches],
         "complaints": case.complaints,
         "steps": [[_asked(done) for done in step] for step in case.steps],
-        "hypothesis": find_pattern(*_first_broken(case)),
         "events": case.events,
     }
+    told["clues"] = tracing.clues(case, told)
+    told["hypotheses"] = [one.record() for one in hypotheses.rank(told["clues"])] if case.breaches else []
+    return told
 
 
 def _told(breach: Breach) -> dict[str, str]:
@@ -106,14 +107,7 @@ def _asked(done: Done) -> dict[str, Any]:
     }
 
 
-def _first_broken(case: RunningCase) -> tuple[list[str], list[Done]]:
-    """Return what broke first, and the step in which it did; where nothing broke, the last step."""
-    first = min(case.broken_in.values(), default=len(case.steps))
-    broken = [breach.invariant for breach in case.breaches if case.broken_in[breach] == first]
-    return list(dict.fromkeys(broken)), case.steps[first - 1] if case.steps else []
-
-
-def _explained(case: RunningCase) -> str:
+def _explained(case: RunningCase, told: dict[str, Any]) -> str:
     broken = list(dict.fromkeys(breach.invariant for breach in case.breaches))
     words = invariants.described()
     worst = min((words[name]["severity"] for name in broken), default="P1")
@@ -122,7 +116,7 @@ def _explained(case: RunningCase) -> str:
     parts += ["\n## What must always hold, and did not\n", "| | severity | invariant | meaning |", "|---|---|---|---|"]
     parts += [f"| {n} | {words[n]['severity']} | {words[n]['name']} | {words[n]['meaning']} |" for n in broken]
     parts += ["\n## What happened\n", *[f"Killed meanwhile: {crash}.\n" for crash in case.crashes]]
-    parts += [*_time_line(case), "\n## Hypothesis\n", *_hypothesis(case, broken)]
+    parts += [*_time_line(case), "\n## Hypothesis\n", *_hypothesis(told, broken)]
     parts += [
         "\n## See it again\n",
         "- `sh replay.sh` runs this very case (same seed, same rows, same order); `--repeat 20` as often as you like.",
@@ -172,38 +166,24 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return lines
 
 
-@cache
-def _patterns() -> list[dict[str, Any]]:
-    patterns: list[dict[str, Any]] = read_yaml(DATA / "patterns.yaml")
-    return patterns
-
-
-def _hypothesis(case: RunningCase, broken: list[str]) -> list[str]:
-    pattern = find_pattern(*_first_broken(case))
-    if pattern is not None:
-        return [f"**{pattern['name']}**: {pattern['explains']}\n", "## Suggested fix\n", pattern["fix"]]
-    causes = [f"- {name}: {invariants.described()[name]['causes']}" for name in broken]
-    fixes = [f"- {name}: {invariants.described()[name]['fix']}" for name in broken]
+def _hypothesis(told: dict[str, Any], broken: list[str]) -> list[str]:
+    """Say why it broke, most likely, what else fits as well, and what would mend it."""
     if not broken:
         return ["No invariant broke: the studio answered otherwise than its rules say; see the first line above."]
-    return [*causes, "\n## Suggested fix\n", *fixes]
+    ranked = hypotheses.rank(told["clues"])
+    if not ranked:
+        causes = [f"- {name}: {invariants.described()[name]['causes']}" for name in broken]
+        fixes = [f"- {name}: {invariants.described()[name]['fix']}" for name in broken]
+        return [*causes, "\n## Suggested fix\n", *fixes]
+    best, *others = ranked
+    lines = [f"**{best.name}**: {best.explains}\n", *_because(best)]
+    lines += [f"As likely, **{one.name}**: {one.explains}\n" for one in others]
+    lines += ["## Suggested fix\n", best.fix]
+    return [*lines, *(["\n```sql", best.sql, "```"] if best.sql else [])]
 
 
-def find_pattern(broken: list[str], step: list[Done]) -> dict[str, Any] | None:
-    """Return the first pattern of ``data/patterns.yaml`` that fits what broke in a step, or None."""
-    asked = {str(done.call.operation) for done in step}
-    fault = any(attempt in FAULTS for done in step for attempt in done.reply.attempts)
-    for pattern in _patterns():
-        if not set(pattern["invariants"]) & set(broken):
-            continue
-        if pattern.get("together") not in (None, len(step) > 1):
-            continue
-        if pattern.get("fault") not in (None, fault):
-            continue
-        if not set(pattern.get("operations", asked)) & asked and pattern.get("operations"):
-            continue
-        return pattern
-    return None
+def _because(one: hypotheses.Hypothesis) -> list[str]:
+    return [f"What speaks for it: {'; '.join(one.because)}.\n"] if one.because else []
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:

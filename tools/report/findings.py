@@ -11,16 +11,17 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from acceptance import invariants
+from acceptance import hypotheses, invariants
 from acceptance.access import ASKED
-from acceptance.faults import Fault
+from acceptance.clues import AFTERWARDS, TELLING, Around
+from acceptance.conditions import NETWORK, OUTSIDERS, Kind, kind
+from acceptance.hypotheses import Hypothesis
 from tools.report.results import Case, Results
 
 FILE = "findings.json"
@@ -28,12 +29,11 @@ EXPECTATION = "expectation"
 UNJUDGED = "not judged"
 LOOKS = "see"
 WRITES = "around"
+PLACES, SIGHT, RIGHTS = "I3", "I8", "I16"
 # Of several that break in one step, the one that tells an owner most about the cause; the rest are consequences.
 ORDER = "I14 I16 I2 I5 I3 I6 I1 I4 I12 I11 I10 I8 I9 I7 I15 I13"
 DIRECT = (*ORDER.split(), EXPECTATION)
 OF_A_STEP = frozenset({"I7", "I9", "I11", "I12", "I15"})  # judged from one step to the next
-OUTSIDERS = frozenset({"stranger", "visitor", "unknown", "pretender"})
-NETWORK = frozenset(Fault)
 IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 DOING = {
     "book": "booking",
@@ -46,22 +46,28 @@ DOING = {
     "switch_off": "switching a class off",
     "resize": "giving a class other places",
     "call_off": "deleting a class",
+    "move_start": "moving the start of a class",
+    "end_deposit": "the end of a deposit",
     LOOKS: "what people are shown",
     WRITES: "Around the studio's operations",
 }
 
-
-class Kind(IntEnum):
-    """The conditions under which something breaks, the simplest first."""
-
-    ALONE = 0
-    OUTSIDER = 1
-    REPEATED = 2
-    NETWORK = 3
-    CALENDAR = 4
-    DATABASE = 5
-    TOGETHER = 6
-    CRASH = 7
+# Who has no right to anything of a member's, one by one; a stranger among them, it is anybody.
+UNKNOWN = {
+    "visitor": "whoever has not signed in",
+    "unknown": "somebody whom the studio does not know",
+    "pretender": "whoever calls herself an administrator",
+}
+# What it means that somebody may who must not, of each operation.
+MAY = {
+    "book": "{} can book for anybody",
+    "cancel": "{} can cancel anybody's booking",
+    "reschedule": "{} can move anybody's booking",
+    "admin_remove": "{} can take anybody out of a class",
+    "confirm_attendance": "{} can tick anybody off",
+    "credit": "{} can credit classes",
+    "expire": "{} can start the check for expired deposits",
+}
 
 
 CONDITIONS = {
@@ -90,7 +96,10 @@ class Symptom:
     detail: str  # tells apart what one invariant says of different things, such as views
     calls: int
     steered: bool  # whether it happens each time: nothing in it is left to chance
-    hypothesis: dict[str, Any] | None
+    hypotheses: tuple[Hypothesis, ...] = ()  # the best first
+    rows: tuple[str, ...] = ()  # how rows changed, the most telling first
+    around: frozenset[str] = frozenset()  # what was so before
+    callers: frozenset[str] = frozenset()  # who asked, and was not refused
 
 
 @dataclass
@@ -104,8 +113,12 @@ class Finding:
 
     @property
     def first(self) -> Symptom:
-        """The simplest case that shows it, one that does so each time where there is one: the evidence."""
-        return min(self.symptoms, key=lambda one: (one.kind, not one.steered, one.calls, one.case.id))
+        """The simplest case that shows it, of what names it, each time where there is one: the evidence."""
+        leads = self.symptoms[0].invariant
+        return min(
+            self.symptoms,
+            key=lambda one: (one.kind, one.invariant != leads, not one.steered, one.calls, one.case.id),
+        )
 
     @property
     def kind(self) -> Kind:
@@ -151,30 +164,67 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """What is done when it breaks, in a few words."""
+        """What is done when it breaks, under which conditions, and what comes of it, in a few words."""
         if self.invariant == UNJUDGED:
             return "Cases that could not be judged"
         if self.operations == [WRITES]:
             return f"{DOING[WRITES]}: {self.first.sentence.rstrip('.')}"
-        doing = " or ".join(DOING.get(name, name) for name in self.operations) or "a case"
-        doing = f"{doing[0].upper()}{doing[1:]}"
-        if self.invariant == "I16":  # who it was is what tells it from others
-            return f"{doing}: {self.first.sentence.rstrip('.')}"
-        return f"{doing}, {CONDITIONS[self.kind]}"
+        if self.invariant == RIGHTS:
+            doing = " and ".join(MAY[name].format(self.who) for name in self.operations if name in MAY)
+            return f"{doing[0].upper()}{doing[1:]}" if doing else self.first.sentence.rstrip(".")
+        names = [DOING.get(name, name) for name in self.operations if name != AFTERWARDS]
+        doing = " or ".join(names) or "a case"
+        doing = " ".join([doing, *self.around])
+        outcome = next((f": {row}" for row in self.first.rows if row in TELLING and self.invariant != SIGHT), "")
+        if self.invariant == PLACES and self.first.detail:
+            outcome = ": the schedule shows another number than is booked"
+        later = ", after the answer" if AFTERWARDS in self.operations else ""
+        return f"{doing[0].upper()}{doing[1:]}{later}, {CONDITIONS[self.kind]}{outcome}"
+
+    @property
+    def who(self) -> str:
+        """Who can do what they must not."""
+        callers = {name for one in self.symptoms for name in one.callers}
+        if callers <= OUTSIDERS:
+            return UNKNOWN[callers.pop()] if len(callers) == 1 and not callers & {"stranger"} else "anybody"
+        return " or ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in sorted(callers))
+
+    @property
+    def around(self) -> list[str]:
+        """What was so in every case that shows it under its simplest condition."""
+        simplest = [one.around for one in self.symptoms if one.kind == self.kind]
+        shared = frozenset.intersection(*simplest)
+        return [str(one) for one in Around if one in shared]
 
     @property
     def explains(self) -> str:
         """Why that is likely."""
-        if self.first.hypothesis:
-            return f"{self.first.hypothesis['name'].capitalize()}: {self.first.hypothesis['explains']}"
+        if self.first.hypotheses:
+            best = self.first.hypotheses[0]
+            return f"{best.name[0].upper()}{best.name[1:]}: {best.explains}"
         return invariants.described()[self.invariant]["causes"] if self.invariant in invariants.CHECKS else ""
+
+    @property
+    def because(self) -> str:
+        """What speaks for it: the rows, what was so before, and the catalogue."""
+        return "; ".join(self.first.hypotheses[0].because) if self.first.hypotheses else ""
+
+    @property
+    def alternatives(self) -> list[str]:
+        """What the evidence leaves as likely."""
+        return [f"{one.name}: {one.explains}" for one in self.first.hypotheses[1:]]
 
     @property
     def fix(self) -> str:
         """What would mend it."""
-        if self.first.hypothesis:
-            return str(self.first.hypothesis["fix"])
+        if self.first.hypotheses:
+            return self.first.hypotheses[0].fix
         return invariants.described()[self.invariant]["fix"] if self.invariant in invariants.CHECKS else ""
+
+    @property
+    def sql(self) -> str:
+        """The same in SQL, with the target's own names; empty where words say it better."""
+        return self.first.hypotheses[0].sql if self.first.hypotheses else ""
 
     @property
     def evidence(self) -> str:
@@ -198,7 +248,10 @@ class Finding:
             "evidence": self.evidence,
             "replay": f"python3 tools/pilates.py replay {self.first.case.id}",
             "hypothesis": self.explains,
+            "because": self.because,
+            "alternatives": self.alternatives,
             "fix": self.fix,
+            "sql": self.sql,
             "cases": [case.id for case in self.cases],
         }
 
@@ -237,7 +290,7 @@ def _symptoms(where: Path, case: Case) -> list[Symptom]:
     path = where / "failures" / case.id / "case.json"
     if not path.is_file():
         words = case.cause
-        return [Symptom(case, UNJUDGED, "P1", frozenset(), Kind.ALONE, {}, words, _plain(words), 0, False, None)]
+        return [Symptom(case, UNJUDGED, "P1", frozenset(), Kind.ALONE, {}, words, _plain(words), 0, False)]
     told = orjson.loads(path.read_bytes())
     breaches, steps = told["breaches"], told["steps"]
     if not breaches:
@@ -249,12 +302,10 @@ def _symptoms(where: Path, case: Case) -> list[Symptom]:
         step = steps[number - 1]
         some = [b for b in breaches if b["step"] == number and b["invariant"] in OF_A_STEP]
         if some and not met & {call["operation"] for call in step}:
-            found.append(replace(_broken(case, told, number, some), hypothesis=None))
+            found.append(_broken(case, told, number, some))
             met |= found[-1].operations
-    # Each kind of caller that is let through is a defect of its own: another check may be missing.
-    for breach in breaches:
-        words = _plain(breach["sentence"])
-        if _asked_without_right(breach) and words not in {one.detail for one in found}:
+    for breach in breaches:  # whoever is let through is a symptom, in whichever step
+        if _asked_without_right(breach) and breach["sentence"] not in {one.sentence for one in found}:
             found.append(_broken(case, told, breach["step"], [breach]))
     return found
 
@@ -264,63 +315,70 @@ def _unexpected(case: Case, told: dict[str, Any]) -> Symptom:
     steps = told["steps"]
     sentence = told["complaints"][0] if told["complaints"] else case.cause
     step = steps[-1] if steps else []
-    operations, kind = frozenset(call["operation"] for call in step), _kind(told, step, len(steps))
+    operations, met_as = frozenset(call["operation"] for call in step), kind(told, step, len(steps))
     calls = sum(map(len, steps))
-    return Symptom(
-        case, EXPECTATION, "P1", operations, kind, {}, sentence, _plain(sentence), calls, len(step) < 2, None
-    )
+    return Symptom(case, EXPECTATION, "P1", operations, met_as, {}, sentence, _plain(sentence), calls, len(step) < 2)
 
 
 def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[str, Any]]) -> Symptom:
-    """Make the symptom of what broke in one step."""
+    """Make the symptom of what broke in one step; of the first of them, what the clues say is known as well."""
     steps = told["steps"]
     first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
     step = steps[number - 1] if 0 < number <= len(steps) else []
-    asked = _asked_without_right(first)
-    seen = asked or {"I8": LOOKS, "I16": WRITES}.get(first["invariant"])
+    seen, let = _seen(first), _asked_without_right(first)
+    clues = told.get("clues", {}) if number == min(breach["step"] for breach in told["breaches"]) else {}
+    asked = frozenset(clues.get("operations") or (call["operation"] for call in step))
+    met_as = Kind[clues["condition"].upper()] if clues else kind(told, step, number)
     return Symptom(
         case,
         first["invariant"],
         min(breach["severity"] for breach in breaches),
-        frozenset({seen}) if seen else frozenset(call["operation"] for call in step),
-        Kind.OUTSIDER if asked else Kind.ALONE if seen else _kind(told, step, number),
+        frozenset({seen or let or ""}) if seen or let else asked,
+        Kind.OUTSIDER if let else Kind.ALONE if seen else met_as,
         {breach["invariant"]: breach["sentence"] for breach in breaches},
         first["sentence"],
-        _plain(first["sentence"]) if seen else "",
+        _role(first) if let else _plain(first["sentence"]) if seen or _is_shown(first) else "",
         sum(map(len, steps)),
         len(step) < 2 or bool(told["orders"].get(str(number))),
-        told["hypothesis"],
+        tuple(hypotheses.rank(_of_this(clues, first, seen))) if clues else (),
+        tuple(clues.get("rows", ())),
+        frozenset(clues.get("around", ())),
+        frozenset(first["sentence"].split()[:1] if let else ()),
     )
+
+
+def _seen(breach: dict[str, Any]) -> str | None:
+    """Say whether it broke beside the operations: in what is shown, or around them; None: in an operation itself."""
+    if breach["invariant"] == RIGHTS:
+        return None if _asked_without_right(breach) else WRITES
+    return LOOKS if breach["invariant"] == SIGHT else None
 
 
 def _asked_without_right(breach: dict[str, Any]) -> str | None:
     """Name the operation that somebody was granted who must not have it; None where tables were written or read."""
     found = (name for name, words in ASKED.items() if f" must not {words}, " in breach["sentence"])
-    return next(found, None) if breach["invariant"] == "I16" else None
+    return next(found, None) if breach["invariant"] == RIGHTS else None
+
+
+def _role(breach: dict[str, Any]) -> str:
+    """Name the role that was let through; those who have none are all alike: nobody asks who is calling."""
+    who: str = breach["sentence"].split()[0]
+    return "" if who in OUTSIDERS else who
+
+
+def _is_shown(breach: dict[str, Any]) -> bool:
+    """Tell whether the rows are right, and only the schedule shows another number of bookings."""
+    return breach["invariant"] == PLACES and "overbooked" not in breach["sentence"]
+
+
+def _of_this(clues: dict[str, Any], first: dict[str, Any], seen: str | None) -> dict[str, Any]:
+    """Let the clues speak of the breach that names the finding; what is merely looked at has changed no rows."""
+    return {**clues, "invariants": [first["invariant"]], "operations": [], "rows": []} if seen else clues
 
 
 def _plain(sentence: str) -> str:
     """Leave out of a sentence what differs from case to case."""
     return re.sub(r"\{.*?\}", "#", IDS.sub("#", sentence))
-
-
-def _kind(told: dict[str, Any], step: list[dict[str, Any]], number: int) -> Kind:
-    """Say under which condition a step took place."""
-    planned = told["orders"].get(str(number), {}).get("planned", [])
-    if told["crashes"]:
-        return Kind.CRASH
-    if len(step) > 1:
-        return Kind.TOGETHER
-    if any(" meets " in what for what in planned):
-        return Kind.DATABASE
-    if any(entry["leg"] == "calendar" for entry in told["faults_planned"]):
-        return Kind.CALENDAR
-    if any(attempt in NETWORK for call in step for attempt in call["tries"]):
-        return Kind.NETWORK
-    if any(call["repeated"] for call in step):
-        return Kind.REPEATED
-    outsiders = any(call["actor"] in OUTSIDERS and call["outcome"] == "accepted" for call in step)
-    return Kind.OUTSIDER if outsiders else Kind.ALONE
 
 
 def _merged(symptoms: list[Symptom]) -> list[Finding]:
@@ -338,6 +396,13 @@ def _merged(symptoms: list[Symptom]) -> list[Finding]:
 def _explains(finding: Finding, symptom: Symptom) -> bool:
     """Tell whether a finding, under the same or a simpler condition, breaks what broke here, in the same operation."""
     first = finding.symptoms[0]
+    if first.invariant == symptom.invariant == RIGHTS and first.detail != symptom.detail:
+        return False
+    rights = first.invariant == RIGHTS and not first.detail
+    if rights and symptom.kind == Kind.OUTSIDER and first.operations & symptom.operations:
+        return True  # whatever comes of it, it would not, were they refused
+    if first.invariant == symptom.invariant == PLACES and first.detail and first.kind <= symptom.kind:
+        return first.detail == symptom.detail  # one view or counter shows it, whatever was done before
     if (first.invariant in (EXPECTATION, UNJUDGED) or symptom.detail) and first.detail != symptom.detail:
         return False
     if first.invariant in (EXPECTATION, UNJUDGED) and symptom.invariant != first.invariant:
@@ -345,7 +410,8 @@ def _explains(finding: Finding, symptom: Symptom) -> bool:
     same = symptom.invariant in (first.invariant, *first.broken) or symptom.invariant == EXPECTATION
     operations = {name for one in finding.symptoms if one.kind == first.kind for name in one.operations}
     meets = bool(operations & symptom.operations) or not symptom.operations
-    simpler = first.kind in (Kind.ALONE, symptom.kind) or (first.kind == Kind.REPEATED and symptom.kind == Kind.NETWORK)
+    harder = {Kind.REPEATED: Kind.NETWORK, Kind.TOGETHER: Kind.CRASH}  # what is killed is killed under load
+    simpler = first.kind in (Kind.ALONE, symptom.kind) or harder.get(first.kind) == symptom.kind
     return same and meets and simpler
 
 
@@ -357,25 +423,33 @@ def _met(logged: Iterable[dict[str, Any]]) -> dict[str, list[tuple[Kind, frozens
     met: dict[str, list[tuple[Kind, frozenset[str]]]] = defaultdict(list)
     for (test_id, _), calls in steps.items():
         if len(calls) > 1 and not any(call["repeated"] for call in calls):
-            kind = Kind.TOGETHER
+            met_as = Kind.TOGETHER
         elif any(attempt in NETWORK for call in calls for attempt in call["attempts"]):
-            kind = Kind.NETWORK
+            met_as = Kind.NETWORK
+        elif any(call["actor"] in OUTSIDERS for call in calls):
+            met_as = Kind.OUTSIDER
         else:
-            kind = Kind.REPEATED if calls[0]["repeated"] else Kind.ALONE
-        met[test_id].append((kind, frozenset(call["action"] for call in calls)))
+            met_as = Kind.REPEATED if calls[0]["repeated"] else Kind.ALONE
+        met[test_id].append((met_as, frozenset(call["action"] for call in calls)))
     return met
 
 
 def _count(finding: Finding, met: dict[str, list[tuple[Kind, frozenset[str]]]]) -> None:
     """Count in how many of the cases that met the finding's condition it showed."""
-    kind = finding.kind
-    operations = {name for one in finding.symptoms if one.kind == kind for name in one.operations}
-    told = kind in (Kind.ALONE, Kind.TOGETHER, Kind.REPEATED, Kind.NETWORK)  # of the others no log record tells
-    failed = {one.case.id for one in finding.symptoms if one.kind == kind}
+    simplest = finding.kind
+    operations = {name for one in finding.symptoms if one.kind == simplest for name in one.operations}
+    told = simplest in (
+        Kind.ALONE,
+        Kind.OUTSIDER,
+        Kind.TOGETHER,
+        Kind.REPEATED,
+        Kind.NETWORK,
+    )  # of the others no log record tells
+    failed = {one.case.id for one in finding.symptoms if one.kind == simplest}
     tried = {
         test_id
         for test_id, steps in met.items()
-        if any(operations & asked and (met_as == kind or not told) for met_as, asked in steps)
+        if any(operations & asked and (met_as == simplest or not told) for met_as, asked in steps)
     }
     everywhere = operations == {LOOKS} or finding.invariant == UNJUDGED
     finding.failed, finding.tried = len(failed), len(met.keys() | failed if everywhere else tried | failed)

@@ -92,8 +92,16 @@ def _findings(facts: Facts) -> Iterator[str]:
             yield f"- Breaks along with it: {name}, {sentence}"
         if one.explains:
             yield f"- Why, most likely: {one.explains.strip()}"
+        if one.because:
+            yield f"- What speaks for it: {one.because}."
+        for other in one.alternatives:
+            yield f"- As likely: {other}"
         if one.fix:
             yield f"- What would mend it: {one.fix.strip()}"
+        if one.sql:
+            yield ""
+            yield from ("      " + line for line in one.sql.splitlines())
+            yield ""
         if (facts.where / one.evidence).is_dir():
             yield f"- See it: `{one.evidence}/`, and `python3 tools/pilates.py replay {one.first.case.id}`."
 

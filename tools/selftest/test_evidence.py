@@ -42,7 +42,10 @@ FOLDERS = {
         "T-CONC-004",
         ["1 class given away", "two refunds for one booking", "2 calls at once", "for update"],
     ),
-    "own-bookings-hidden": ("T-BUG-005", ["the member does not see", "a view that hides", "create policy"]),
+    "own-bookings-hidden": (
+        "T-BUG-005",
+        ["the member does not see", "a policy that is too wide, or too narrow", "create policy"],
+    ),
 }
 FILES = {
     "README.md",

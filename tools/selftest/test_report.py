@@ -273,7 +273,7 @@ def ready(tmp_path: Path) -> facts.Facts:
     entry = {"test_id": "T-1", "planned": {"network": ["a"]}, "missing": []}
     (tmp_path / "ledgers" / "1.jsonl").write_bytes(orjson.dumps(entry))
     (tmp_path / "logs").mkdir(exist_ok=True)
-    said = {"repeated": False, "attempts": ["200"], "response": {"latency_ms": 12.5}}
+    said = {"actor": "member", "repeated": False, "attempts": ["200"], "response": {"latency_ms": 12.5}}
     call = {"timestamp": "1", "test_id": "T-1", "step": 1, "action": "book", **said}
     (tmp_path / "logs" / "1.jsonl").write_bytes(orjson.dumps(call))
     (tmp_path / proof.PROOF).write_bytes(proven())

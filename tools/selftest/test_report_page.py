@@ -67,6 +67,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "step": n,
             "action": f"do_{n % 5}",
             "repeated": False,
+            "actor": "member",
             "attempts": ["200"],
             "response": {"latency_ms": 3.0 * n},
         }
