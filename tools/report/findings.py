@@ -147,7 +147,7 @@ class Finding:
     def consequences(self) -> dict[str, str]:
         """What else broke along with it: invariant, and what was said of it."""
         told = {name: words for one in self.symptoms for name, words in one.broken.items() if name != self.invariant}
-        return dict(sorted(told.items(), key=lambda item: DIRECT_RANK[item[0]]))
+        return dict(sorted(told.items(), key=lambda item: _rank(item[0])))
 
     @property
     def cases(self) -> list[Case]:
@@ -265,7 +265,7 @@ def find(where: Path, results: Results, logged: Iterable[dict[str, Any]]) -> lis
         logged: the records of all calls; they tell how often a condition was met.
     """
     symptoms = [symptom for case in results.failures for symptom in _symptoms(where, case)]
-    found = _merged(sorted(symptoms, key=lambda one: (one.kind, DIRECT_RANK.get(one.invariant, 99), one.case.id)))
+    found = _merged(sorted(symptoms, key=lambda one: (one.kind, _rank(one.invariant), one.case.id)))
     met = _met(logged)
     for finding in found:
         _count(finding, met)
@@ -278,7 +278,9 @@ def find(where: Path, results: Results, logged: Iterable[dict[str, Any]]) -> lis
     return found
 
 
-DIRECT_RANK = {name: rank for rank, name in enumerate(DIRECT)}
+def _rank(invariant: str) -> int:
+    """Say how much a breach tells; one that nobody has ranked yet tells least."""
+    return DIRECT.index(invariant) if invariant in DIRECT else len(DIRECT)
 
 
 def _symptoms(where: Path, case: Case) -> list[Symptom]:
@@ -323,7 +325,7 @@ def _unexpected(case: Case, told: dict[str, Any]) -> Symptom:
 def _broken(case: Case, told: dict[str, Any], number: int, breaches: list[dict[str, Any]]) -> Symptom:
     """Make the symptom of what broke in one step; of the first of them, what the clues say is known as well."""
     steps = told["steps"]
-    first = min(breaches, key=lambda breach: DIRECT_RANK[breach["invariant"]])
+    first = min(breaches, key=lambda breach: _rank(breach["invariant"]))
     step = steps[number - 1] if 0 < number <= len(steps) else []
     seen, let = _seen(first), _asked_without_right(first)
     clues = told.get("clues", {}) if number == min(breach["step"] for breach in told["breaches"]) else {}
