@@ -48,7 +48,7 @@ def start(
 
     Args:
         folder: the run's folder; pabot writes output.xml, log.html, report.html and xunit.xml there.
-        suites: the folder of the suites.
+        suites: the folder of the suites, or one file.
         processes: how many workers.
         variables: Robot Framework variables for each worker.
         include: tag patterns; empty for every test.
@@ -114,6 +114,8 @@ def _deal(names: list[str], processes: int, path: Path) -> Path:
 
 def _files(suites: Path) -> dict[str, str]:
     """Name all suites with their files; the generated ones, which are many, without reading them."""
+    if suites.is_file():
+        return {NAME: str(suites)}
     found: dict[str, str] = {}
     for place in sorted(suites.iterdir()):
         if place == suites / GENERATED:

@@ -402,11 +402,11 @@ def test_an_error_in_somebodys_sql_names_its_place(tmp_path: Path, sql: str, wor
         embedded.attach(SUPERVISOR, foreign=[path], grace=0)
 
 
-def test_missing_tables_are_one_sentence(tmp_path: Path) -> None:
+def test_missing_tables_are_one_sentence(clone: Path, tmp_path: Path) -> None:
     path = tmp_path / "their.sql"
     path.write_text("create table public.user_profiles (user_id uuid primary key);")
     for command in ("doctor", "run"):
-        done = pilates(ROOT, command, "--sql", str(path))
+        done = pilates(clone, command, "--sql", str(path))
         said = done.stdout + done.stderr
         assert done.returncode == 2, said
         assert "the database lacks pilates_schedule_slots, pilates_deposits, pilates_bookings in schema public" in said
@@ -463,12 +463,12 @@ REFUSING = {
 
 
 @pytest.mark.parametrize(("sql", "words"), REFUSING.values(), ids=REFUSING.keys())
-def test_rows_that_cannot_be_made_are_foreseen(tmp_path: Path, sql: str, words: str) -> None:
+def test_rows_that_cannot_be_made_are_foreseen(clone: Path, tmp_path: Path, sql: str, words: str) -> None:
     path = tmp_path / "more.sql"
     path.write_text(sql)
     given = [word for one in (*files("counter"), path) for word in ("--sql", str(one))]
     for command in ("run",) if "trigger" in sql else ("run", "doctor"):
-        done = pilates(ROOT, command, *given)
+        done = pilates(clone, command, *given)
         assert done.returncode == 2, done.stdout + done.stderr
         assert words in done.stdout + done.stderr
         assert "workers" not in done.stdout, "no case was begun"
