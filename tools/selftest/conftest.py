@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 from acceptance import embedded
 from tools import cli
 from tools.run import folder
+from tools.selftest.clone import make_clone
 
 Call = Callable[..., tuple[int, str]]
 
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         topic = topic_of(item.path)
         item.add_marker(pytest.mark.xdist_group("one studio" if topic in OF_ONE_STUDIO else topic))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, which nobody else runs anything in."""
+    return make_clone(tmp_path_factory.mktemp("copy") / "clone")
 
 
 @pytest.fixture(scope="session")

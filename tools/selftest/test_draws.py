@@ -17,7 +17,7 @@ from acceptance.datafiles import DATA
 from tools.draws import job, program
 from tools.generator import matrix, write_suites
 from tools.report import proof
-from tools.selftest.clone import make_clone, pilates
+from tools.selftest.clone import pilates
 
 PLAN = matrix.load()
 CASE = orjson.loads((DATA / "case.schema.json").read_bytes())
@@ -71,11 +71,6 @@ def test_exit_codes(verdicts: str, code: int) -> None:
     tally = job.Tally(job.Wish(2, 1, "embedded", 1), found)
     assert tally.exit_code == code
     assert tally.record()["draws"] == sum(letter in "pf" for letter in verdicts)
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clone(tmp_path_factory.mktemp("random lane") / "clone")
 
 
 def folder_of(done: subprocess.CompletedProcess[str]) -> Path:

@@ -21,13 +21,13 @@ from acceptance.snapshot import Snapshot
 from tools.load import checking, speech
 from tools.run import folder
 from tools.selftest.conftest import SUPERVISOR, Call
+from tools.selftest.schemas import FOREIGN, files
 
-FOREIGN = Path(__file__).parent / "foreign"
 SMALL = ("load", "--users", "10", "--time", "4s", "--spawn-rate", "20", "--think", "0.1")
 
 
 def sql(schema: str) -> list[str]:
-    return [word for path in sorted((FOREIGN / schema).glob("*.sql")) for word in ("--sql", str(path))]
+    return [word for path in files(schema) for word in ("--sql", str(path))]
 
 
 def record() -> dict[str, Any]:
@@ -52,9 +52,8 @@ def test_a_correct_system_is_clean_and_left_so(call: Call, schema: str, lacking:
     assert told["failed"] == 0
     for words in lacking:
         assert any(words in line for line in told["not_proven"]), told["not_proven"]
-    files = sorted((FOREIGN / schema).glob("*.sql"))
     with (
-        closing(embedded.attach(SUPERVISOR, foreign=files)) as studio,
+        closing(embedded.attach(SUPERVISOR, foreign=files(schema))) as studio,
         closing(psycopg2.connect(studio.database_url)) as connection,
     ):
         assert set(remove_rows(connection).values()) == {0}

@@ -17,10 +17,10 @@ from acceptance.catalogue import Catalogue, Column, Table
 from acceptance.errors import SuiteError
 from tools import verify
 from tools.selftest.conftest import Call
+from tools.selftest.schemas import files
 from tools.studio import foreign
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = Path(__file__).parent / "foreign"
 NAME = "theirs"
 ANNA, TEN, TWO, PAID, MEMBERSHIP, PLACE = (str(uuid.UUID(int=n)) for n in range(1, 7))
 SOUND = f"""
@@ -71,10 +71,6 @@ CORRUPTIONS["a wrong view"] = (
     "create or replace view pilates_slots_with_occupancy as select id as slot_id, date, start_time, end_time,"
     " max_capacity, is_active, 0 as booked_count from pilates_schedule_slots",
 )
-
-
-def files(schema: str) -> list[Path]:
-    return sorted((FOREIGN / schema).glob("*.sql"))
 
 
 @pytest.fixture
