@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 
+ONE_STUDIO = "one studio"
 # Their tests have rows of the suite in this copy's studio, or clean it of all of them: never two at a time.
 OF_ONE_STUDIO = {
     "access",
@@ -44,11 +45,18 @@ def topic_of(path: Path) -> str:
     return first.removeprefix("test_").removesuffix(".py")
 
 
+def group_of(item: pytest.Item) -> str:
+    """Name what runs one after the other: the tests of a topic, and those of ``OF_ONE_STUDIO`` together."""
+    topic = topic_of(item.path)
+    return ONE_STUDIO if topic in OF_ONE_STUDIO else topic
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups, in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a topic together, and those of ``OF_ONE_STUDIO`` as well (pytest-xdist's groups)."""
+    """Tell pytest-xdist the groups; the longest one begins, or the others would be over long before it."""
     for item in items:
-        topic = topic_of(item.path)
-        item.add_marker(pytest.mark.xdist_group("one studio" if topic in OF_ONE_STUDIO else topic))
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: group_of(item) != ONE_STUDIO)
 
 
 @pytest.fixture(scope="module")
