@@ -54,7 +54,7 @@ def selftest(context: typer.Context) -> None:
     """Test the suite itself: style of every file, dry run, units, studio, and a small run; takes pytest's options."""
     from acceptance.datafiles import ROOT
 
-    # Most tests wait more than they compute: two at a time, those of one group (conftest.py) one after the other.
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *context.args]
+    # Tests wait nearly as much as they compute: three at a time, those of one group (conftest.py) one after the other.
+    command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadgroup", *context.args]
     code = subprocess.call(command, cwd=ROOT)  # noqa: S603 - our own tests
     raise typer.Exit(code if code in (0, 1) else COULD_NOT_RUN)

@@ -56,3 +56,8 @@ def test_suites_are_in_style(clone: Path, command: tuple[str, ...]) -> None:
 
 def test_robot_accepts_every_suite(clone: Path) -> None:
     run(clone, "robot", "--dryrun", "--output", "NONE", "--log", "NONE", "--report", "NONE", "suites")
+
+
+def test_groups_of_tests_are_kept_together(request: pytest.FixtureRequest) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@gates"), "pytest-xdist says the group there, or does not know of it"
