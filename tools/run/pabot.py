@@ -17,7 +17,7 @@ from robot.api import TestSuite
 
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
-from tools.run import worker
+from tools.run import shards, worker
 
 NAME = "Pilates"
 ORDER = ".order"
@@ -60,8 +60,8 @@ def start(
     # A fixed --name keeps --rerunfailed and rebot --merge possible; no pabotlib of our own: our workers share nothing.
     command = [sys.executable, "-m", "pabot.pabot", "--processes", str(processes)]
     files = _files(suites)
-    (folder / FILES).write_bytes(orjson.dumps(files))
-    command += ["--ordering", str(_deal(list(files), processes, folder / ORDER))]
+    (folder / FILES).write_bytes(orjson.dumps({name: str(path) for name, path in files.items()}))
+    command += ["--ordering", str(_deal(files, processes, folder / ORDER))]
     # By its name and the PATH below: pabot would take a blank in a path for the end of a word.
     command += ["--command", Path(sys.executable).name, "-m", "tools.run.worker", "--end-command"]
     if pabotlib:
@@ -100,31 +100,37 @@ def start(
         )
 
 
-def _deal(names: list[str], processes: int, path: Path) -> Path:
-    """Deal the suites to the workers like cards, and write it as an ordering file of pabot's; return its path.
+def _deal(files: dict[str, Path], processes: int, path: Path) -> Path:
+    """Deal the suites to the workers by what they cost, and write it as an ordering file of pabot's; return its path.
 
-    Neighbours are alike, and some kinds take longer than others: in heaps of neighbours (``--chunk``) one worker would
-    still be busy when all others have ended.
+    The costliest first, each to the worker that has least: in heaps of neighbours (``--chunk``) one worker would still
+    be busy when all others have ended.
     """
-    heaps = [names[first::processes] for first in range(min(processes, len(names)))]
+    heaps: list[list[str]] = [[] for _ in range(min(processes, len(files)))]
+    loads = [0.0] * len(heaps)
+    costs = {name: shards.cost_of_file(file) for name, file in files.items()}
+    for name in sorted(costs, key=lambda one: -costs[one]):
+        least = loads.index(min(loads))
+        heaps[least].append(name)
+        loads[least] += costs[name]
     lines = [line for heap in heaps for line in ("{", *(f"--suite {name}" for name in heap), "}")]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def _files(suites: Path) -> dict[str, str]:
+def _files(suites: Path) -> dict[str, Path]:
     """Name all suites with their files; the generated ones, which are many, without reading them."""
     if suites.is_file():
-        return {NAME: str(suites)}
-    found: dict[str, str] = {}
+        return {NAME: suites}
+    found: dict[str, Path] = {}
     for place in sorted(suites.iterdir()):
         if place == suites / GENERATED:
             name = TestSuite.name_from_source(place)
             files = sorted(place.glob("*.robot"))
-            found |= {f"{NAME}.{name}.{TestSuite.name_from_source(path)}": str(path) for path in files}
+            found |= {f"{NAME}.{name}.{TestSuite.name_from_source(path)}": path for path in files}
         elif place.is_dir() or (place.suffix == ".robot" and not place.stem.startswith("__")):
             suite = TestSuite.from_file_system(place, allow_empty_suite=True)
-            found |= {f"{NAME}.{leaf.full_name}": str(leaf.source) for leaf in _leaves(suite)}
+            found |= {f"{NAME}.{leaf.full_name}": leaf.source for leaf in _leaves(suite) if leaf.source}
     return found
 
 
