@@ -9,6 +9,8 @@ from typing import Any
 from acceptance.datafiles import devices
 
 TESTS_PER_FILE = 50
+# Whole files are dealt to the workers: of a small table there are enough for many, though none of a few tests only.
+FEWEST_FILES, FEWEST_TESTS = 24, 10
 LINE = 120
 RESOURCE = "../../resources/studio.resource"
 PLACES = {"Europe/Athens": "Athens", "US/Eastern": "New York", "Asia/Tokyo": "Tokyo"}
@@ -45,9 +47,10 @@ def write_suites(table: dict[str, Any], folder: Path, *, resource: str = RESOURC
     folder.mkdir(parents=True)
     paths = []
     cases = table["cases"]
-    for start in range(0, len(cases), TESTS_PER_FILE):
-        part = cases[start : start + TESTS_PER_FILE]
-        path = folder / f"cases_{start // TESTS_PER_FILE + 1:03d}.robot"
+    size = min(TESTS_PER_FILE, max(FEWEST_TESTS, -(-len(cases) // FEWEST_FILES)))
+    for start in range(0, len(cases), size):
+        part = cases[start : start + size]
+        path = folder / f"cases_{start // size + 1:03d}.robot"
         head = HEAD.format(first=part[0]["test_id"], last=part[-1]["test_id"], resource=resource, **table["generator"])
         path.write_text(head + "\n".join(test_of(case) for case in part), encoding="utf-8")
         paths.append(path)
