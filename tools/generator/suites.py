@@ -10,7 +10,7 @@ from acceptance.datafiles import devices
 
 TESTS_PER_FILE = 50
 # Whole files are dealt to the workers: of a small table there are enough for many, though none of a few tests only.
-FEWEST_FILES, FEWEST_TESTS = 24, 10
+FEWEST_FILES, FEWEST_TESTS = 24, 5
 LINE = 120
 RESOURCE = "../../resources/studio.resource"
 PLACES = {"Europe/Athens": "Athens", "US/Eastern": "New York", "Asia/Tokyo": "Tokyo"}
@@ -31,13 +31,14 @@ Test Teardown    The case ends
 """
 
 
-def write_suites(table: dict[str, Any], folder: Path, *, resource: str = RESOURCE) -> list[Path]:
+def write_suites(table: dict[str, Any], folder: Path, *, resource: str = RESOURCE, workers: int = 1) -> list[Path]:
     """Write the suites of a table in place of those that were there.
 
     Args:
         table: made by ``generate``.
         folder: is emptied first.
         resource: the path of the vocabulary, as seen from the folder.
+        workers: how many will share the files.
 
     Returns:
         The paths of the suites.
@@ -47,7 +48,7 @@ def write_suites(table: dict[str, Any], folder: Path, *, resource: str = RESOURC
     folder.mkdir(parents=True)
     paths = []
     cases = table["cases"]
-    size = min(TESTS_PER_FILE, max(FEWEST_TESTS, -(-len(cases) // FEWEST_FILES)))
+    size = min(TESTS_PER_FILE, max(FEWEST_TESTS, -(-len(cases) // max(FEWEST_FILES, workers))))
     for start in range(0, len(cases), size):
         part = cases[start : start + size]
         path = folder / f"cases_{start // size + 1:03d}.robot"

@@ -34,6 +34,7 @@ class Wish:
     environment: str
     category: str | None = None
     full: bool = False
+    workers: int = 1
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def generate(wish: Wish) -> tuple[dict[str, Any], Path]:
     )
     path = folder.RESULTS / TABLES / f"test-matrix-{len(table['cases'])}.json"
     generator.write_table(table, path)
-    generator.write_suites(table, GENERATED)
+    generator.write_suites(table, GENERATED, workers=wish.workers)
     return table, path
 
 

@@ -79,7 +79,9 @@ def _cases(arguments: Arguments) -> tuple[Path | None, set[str]]:
         raise SuiteError(f"{cases.SUITES}: no test has the tag {arguments.include!r}.")
     if arguments.priority:
         return None, planned
-    wish = cases.Wish(arguments.count, arguments.seed, arguments.env, arguments.category, arguments.full)
+    wish = cases.Wish(
+        arguments.count, arguments.seed, arguments.env, arguments.category, arguments.full, arguments.processes
+    )
     table, path = cases.generate(wish)
     return path, planned | {case["test_id"] for case in table["cases"]}
 
