@@ -15,10 +15,7 @@ from acceptance.catalogue import read_tables
 from tools import generator
 from tools.run import cases, foresight, preflight
 from tools.selftest.clone import make_clone, pilates
-from tools.selftest.schemas import FOREIGN, files, left_in, of_schema, outcomes_of, robot, scenario
-
-ROOT = Path(__file__).resolve().parents[2]
-SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
+from tools.selftest.schemas import FOREIGN, ROOT, files, left_in, of_schema, outcomes_of, robot, scenario
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,7 @@ import pytest
 from acceptance import embedded
 from acceptance.errors import SuiteError
 from tools.selftest.clone import pilates
-
-ROOT = Path(__file__).resolve().parents[2]
-SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
+from tools.selftest.schemas import SUPERVISOR
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,7 @@ from acceptance.catalogue import read_tables
 from tools import generator
 from tools.run import cases, foresight, preflight, shape
 from tools.selftest.clone import pilates
-from tools.selftest.schemas import files, left_in
-
-ROOT = Path(__file__).resolve().parents[2]
-SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
+from tools.selftest.schemas import ROOT, files, left_in
 
 
 def test_foresight_knows_what_every_keyword_needs() -> None:
