@@ -5,14 +5,13 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from acceptance import datafiles, environment, people, rows
+from acceptance import datafiles, embedded, environment, people, rows
 from acceptance.catalogue import Catalogue
 from acceptance.contract import Contract
 from acceptance.environment import Environment, Target
@@ -88,7 +87,7 @@ def _packages() -> str:
 
 
 def _space() -> str:
-    folder = tempfile.gettempdir()
+    folder = embedded.temporary()
     free = shutil.disk_usage(folder).free
     if free < SPACE_NEEDED:
         raise SuiteError(f"{folder}: {free >> 20} MiB are free, {SPACE_NEEDED >> 20} are needed; set TMPDIR elsewhere.")

@@ -357,7 +357,7 @@ def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="crash-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="crash-", dir=embedded.temporary()))
     folder.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))

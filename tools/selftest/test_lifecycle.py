@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -48,7 +49,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as ano
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder of the test's own, with a short path, open as /tmp is; nothing that lives there survives."""
-    folder = Path(tempfile.mkdtemp(prefix="studio-", dir="/tmp"))  # pytest's own are closed and long
+    folder = Path(tempfile.mkdtemp(prefix="studio-", dir=embedded.temporary()))  # pytest's own are closed and long
     folder.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -322,6 +323,31 @@ def test_a_foreign_folder_in_our_place_is_refused(place: Path, how: str) -> None
     with pytest.raises(SuiteError, match="is not a private folder of ours; remove it or set TMPDIR"):
         embedded.attach(SUPERVISOR)
     assert modes(list(before)) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "flags", "expected"),
+    [(8 << 30, 0, embedded.MEMORY), (64 << 20, 0, embedded.USUAL), (8 << 30, os.ST_NOEXEC, embedded.USUAL)],
+    ids=["plenty", "as in Docker", "nothing may be run"],
+)
+def test_studios_live_in_memory_where_there_is_plenty(
+    monkeypatch: pytest.MonkeyPatch, size: int, flags: int, expected: Path
+) -> None:
+    state = SimpleNamespace(f_blocks=size >> 12, f_frsize=1 << 12, f_flag=flags)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(embedded.USUAL))
+    monkeypatch.setattr(os, "statvfs", lambda _path: state)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    assert embedded.temporary() == expected
+    monkeypatch.setenv("TMPDIR", str(embedded.USUAL))  # somebody wants it there
+    assert embedded.temporary() == embedded.USUAL
+
+
+def test_where_there_is_no_file_system_in_memory_the_temporary_folder_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(embedded.USUAL))
+    monkeypatch.setattr(embedded, "MEMORY", Path("/nowhere"))
+    assert embedded.temporary() == embedded.USUAL
 
 
 def test_a_temporary_folder_too_long_for_a_socket_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
