@@ -23,7 +23,7 @@ from acceptance.datafiles import ROOT
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
 from tools.report import figures, logs, proof, results, words, writing
-from tools.run import cases, folder, machine, pabot, reruns, shards
+from tools.run import cases, folder, machine, pabot, reruns, shards, worker
 from tools.run.record import COULD_NOT_RUN, FAILED, PASSED, Arguments, Run
 from tools.run.summary import summary
 
@@ -346,9 +346,10 @@ def _join_outputs(parts: list[Part], place: Path) -> None:
     joined.suite.metadata["Shards"] = ", ".join(f"{part} on {_name(part)}" for part in parts)
     total = sum(len(part.planned) for part in parts)
     joined.save(place / folder.OUTPUT)
+    if total > pabot.MOST_WITH_ALL_STEPS:
+        worker.leave_steps_out(place / folder.OUTPUT)
     rebot = [sys.executable, "-m", "robot.rebot", "--nostatusrc", "--loglevel", "INFO", "--outputdir", str(place)]
     rebot += ["--output", folder.OUTPUT, "--xunit", "xunit.xml"]
-    rebot += ["--removekeywords", "PASSED"] if total > pabot.MOST_WITH_ALL_KEYWORDS else []
     subprocess.run([*rebot, str(place / folder.OUTPUT)], check=True, capture_output=True)  # noqa: S603 - our own
 
 

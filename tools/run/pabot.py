@@ -27,9 +27,9 @@ SECONDS = 5
 LISTENER = Path(__file__).parent / "progress_listener.py"
 SHARED = Path(__file__).parent / "shared_listener.py"
 ONLY = Path(__file__).parent / "only_modifier.py"
-# Above this many cases the keywords of passed tests are left out of output.xml and log.html: merging them would
-# take longer than running them.
-MOST_WITH_ALL_KEYWORDS = 5000
+# Above this many cases the steps of passed tests are left out of output.xml and log.html: no browser opens a log of
+# them all, and merging them takes minutes and a gigabyte.
+MOST_WITH_ALL_STEPS = 5000
 
 
 def start(
@@ -73,8 +73,6 @@ def start(
         command += ["--prerunmodifier", f"{ONLY};{shard}"]  # a semicolon: then colons in paths do no harm
     command += ["--name", NAME, "--outputdir", str(folder), "--xunit", "xunit.xml"]
     command += ["--listener", str(LISTENER), "--console", "quiet"]
-    if total > MOST_WITH_ALL_KEYWORDS:
-        command += ["--removekeywords", "PASSED"]
     for name, value in variables.items():
         command += ["--variable", f"{name}:{value}"]
     for pattern in include:
@@ -86,6 +84,7 @@ def start(
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "libraries")]),
         "PILATES_PROGRESS": str(pipe),
         **({"PILATES_PABOTLIB": pabotlib} if pabotlib else {}),
+        **({worker.SHORT: "yes"} if total > MOST_WITH_ALL_STEPS else {}),
     }
     with (folder / "pabot.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own command line
