@@ -13,48 +13,34 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from robot.running import Keyword as KeywordCall
-from robot.running import ResourceFile
-
 from acceptance import current
 from acceptance.bench import Bench
-from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from acceptance.running_case import RunningCase
 from BookingKeywords import BookingKeywords
 from ClassKeywords import ClassKeywords
 from MemberKeywords import MemberKeywords
 from NetworkKeywords import NetworkKeywords
+from tools import vocabulary
+from tools.vocabulary import Step
 
 LIBRARIES = (MemberKeywords, ClassKeywords, BookingKeywords, NetworkKeywords)
-PREFIX = re.compile(r"^(Given|When|Then|And|But) ")
 VARIABLE = re.compile(r"\$\{(\w+)}")
 LITERALS = {"True": True, "False": False, "None": None, "EMPTY": ""}
-NAMED = re.compile(r"(\w+)=(.*)")
 
 Call = Callable[[], Any]
 
 
-def plain(name: str) -> str:
-    """Write a keyword's name as Robot Framework compares it: no blanks, no underscores, lower case."""
-    return name.lower().replace(" ", "").replace("_", "")
-
-
 class Vocabulary:
-    """The sentences of all resource files."""
+    """The keyword methods that sentences are made of."""
 
     def __init__(self) -> None:
         self._methods = {
-            plain(name): method
+            vocabulary.bare(name): method
             for library in (kind() for kind in LIBRARIES)
             for name, method in inspect.getmembers(library, inspect.ismethod)
             if hasattr(method, "robot_name")
         }
-        self._keywords = [
-            keyword
-            for path in sorted((ROOT / "resources").glob("*.resource"))
-            for keyword in ResourceFile.from_file_system(path).keywords
-        ]
         self._known: dict[str, list[Call]] = {}
 
     def calls(self, sentence: str) -> list[Call]:
@@ -63,45 +49,25 @@ class Vocabulary:
         Raises:
             SuiteError: when no resource file has the sentence, or it stands for more than calls one after the other.
         """
-        words = PREFIX.sub("", sentence)
-        if words not in self._known:
-            self._known[words] = self._read(words)
-        return self._known[words]
+        if sentence not in self._known:
+            self._known[sentence] = [self._call(step, sentence) for step in vocabulary.steps_of(sentence)]
+        return self._known[sentence]
 
-    def _read(self, words: str) -> list[Call]:
-        for keyword in self._keywords:
-            values: dict[str, Any] = dict(LITERALS)
-            if keyword.embedded:
-                match = keyword.embedded.name.fullmatch(words)
-                if match is None:
-                    continue
-                values |= zip(keyword.embedded.args, match.groups(), strict=True)
-            elif plain(keyword.name) != plain(words):
-                continue
-            body = [item for item in keyword.body if isinstance(item, KeywordCall)]
-            if len(body) < len(keyword.body):
-                raise SuiteError(f"the sentence {words!r} stands for more than calls one after the other.")
-            return [self._call(item.name or "", item.args, values) for item in body]
-        raise SuiteError(f"no resource file has the sentence {words!r}.")
-
-    def _call(self, name: str, arguments: tuple[str, ...], values: dict[str, Any]) -> Call:
-        method = self._methods[plain(name)]
-        filled = [VARIABLE.sub(lambda found: str(values[found[1]]), argument) for argument in arguments]
+    def _call(self, step: Step, sentence: str) -> Call:
+        method = self._methods.get(step.keyword)
+        if method is None:
+            raise SuiteError(f"no resource file has the sentence {sentence!r}.")
         kinds = typing.get_type_hints(method)
         names = list(inspect.signature(method).parameters)
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for argument in filled:
-            match = NAMED.fullmatch(argument)
-            if match and match[1] in names:
-                named[match[1]] = _converted(match[2], kinds.get(match[1]))
-            else:
-                positional.append(_converted(argument, kinds.get(names[min(len(positional), len(names) - 1)])))
+        last = len(names) - 1
+        positional = [_converted(one, kinds.get(names[min(place, last)])) for place, one in enumerate(step.arguments)]
+        named = {name: _converted(one, kinds.get(name)) for name, one in step.named.items()}
         return lambda: method(*positional, **named)
 
 
 def _converted(value: str, kind: Any) -> Any:
     """Convert an argument as Robot Framework does by its type hint."""
+    value = VARIABLE.sub(lambda found: str(LITERALS[found[1]]), value)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind[value]
     if kind is bool:

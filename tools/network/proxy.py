@@ -48,7 +48,7 @@ import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -413,23 +413,23 @@ def upstream(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-async def serve(ways: dict[str, tuple[int, str]], ca_file: str | None, folder: str) -> int:
+async def serve(ways: dict[str, tuple[int, str]], ca_file: str | None, folder: str | None) -> int:
     """Run until SIGTERM.
 
     Args:
         ways: leg to the port to listen on and where to pass on to.
         ca_file: whom upstreams with TLS are to have their certificates from; None: whom everybody trusts.
-        folder: where mitmproxy puts the certificates that it makes, though nobody is shown them.
+        folder: where mitmproxy puts the certificates that it makes, though nobody is shown them; None without TLS.
     """
     modes = [f"reverse:{to}@127.0.0.1:{port}" for port, to in ways.values()]
     # No addon that stores flows, and none that logs them; TLS, which makes certificates, only where it is asked for.
-    proxy = master.Master(options.Options(listen_host="127.0.0.1", confdir=folder))
+    proxy = master.Master(options.Options(listen_host="127.0.0.1", confdir=folder or ""))
     servers = proxyserver.Proxyserver()
     listener = socket.create_server(("127.0.0.1", 0))
     network = Network({port: leg for leg, (port, _) in ways.items()}, f"http://127.0.0.1:{listener.getsockname()[1]}")
     control = controlled(network)
     controlling = asyncio.create_task(control.serve(sockets=[listener]))
-    tls = [tlsconfig.TlsConfig()] if any(to.startswith("https:") for _, to in ways.values()) else []
+    tls = [tlsconfig.TlsConfig()] if folder else []
     proxy.addons.add(servers, next_layer.NextLayer(), *tls, network)
     proxy.options.update(ssl_verify_upstream_trusted_ca=ca_file)
     proxy.options.update(mode=modes, connection_strategy="lazy", http2=False)
@@ -463,7 +463,10 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="network: %(message)s")
     ways = {leg: (getattr(given, f"{leg}_port"), getattr(given, f"{leg}_upstream")) for leg in LEGS}
     ways = {leg: way for leg, way in ways.items() if way[0] is not None}
-    with tempfile.TemporaryDirectory(prefix="pilates-network-") as folder, asyncio.Runner() as runner:
+    secure = any(to.startswith("https:") for _, to in ways.values())
+    # The studio's own network is killed with it: what it has made would stay.
+    place = tempfile.TemporaryDirectory(prefix="pilates-network-") if secure else nullcontext()
+    with place as folder, asyncio.Runner() as runner:
         return runner.run(serve(ways, given.ca_file, folder))
 
 

@@ -31,6 +31,7 @@ GRACE_SECONDS = 1
 LONGEST_SECONDS = 240  # for one overlay; who takes longer hangs
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+MATRIX_WIDTH = 150  # one column an invariant; narrower, its words would be cut
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def run(wish: Wish, console: Console) -> int:
             return INTERRUPTED
     report = score.write(place, verdicts, time.monotonic() - began)
     if score.matrix(verdicts):
+        console.width = max(console.width, MATRIX_WIDTH)
         console.print(score.table(verdicts))
     for line in score.summary(verdicts, time.monotonic() - began):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

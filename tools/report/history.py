@@ -1,7 +1,7 @@
 """Keeps the history over runs with robotframework-dashboard: ``results/dashboard.html``, which needs no network.
 
-It reads an output.xml without its keywords, a twentieth of the size: the history is about cases, and what went on
-inside of one stands in the run's own log.html.
+It reads an output.xml without steps, a twentieth of the size: the history is about cases, and what went on inside of
+one stands in the run's own log.html.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import tempfile
 from pathlib import Path
 
 import orjson
-from robot.api import ExecutionResult
 
 from acceptance.errors import SuiteError
+from tools.report import steps
 from tools.run import folder
 
 DASHBOARD = "dashboard.html"
 DATABASE = "history.db"
 TITLE = "Does it ever lose a class?"
 SECONDS = 60
-GENERATED = re.compile(r'generated="[^"]*"')
 
 
 def add(where: Path) -> Path | None:
@@ -45,7 +44,7 @@ def add(where: Path) -> Path | None:
     page = results / DASHBOARD
     with tempfile.TemporaryDirectory() as place:
         slim = Path(place) / f"output_{where.resolve().name}.xml"  # the dashboard calls the run what follows "output_"
-        _slim(output, slim)
+        steps.leave_out(output, slim, ("PASS", "FAIL", "SKIP"))
         command = [sys.executable, "-m", "robotframework_dashboard.main", "-o", ":".join([str(slim), *_tags(where)])]
         command += ["-d", str(results / DATABASE), "-n", str(page), "-t", TITLE, "--offlinedependencies"]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
@@ -69,12 +68,3 @@ def _tags(where: Path) -> list[str]:
     record = orjson.loads(path.read_bytes())
     overlays = [Path(overlay).stem for overlay in record["arguments"]["overlays"]]
     return [re.sub(r"[^\w.-]", "-", name) for name in (record["environment"]["name"], *overlays)]
-
-
-def _slim(output: Path, slim: Path) -> None:
-    """Copy an output.xml without its keywords, but with its time: the dashboard knows a run by that."""
-    result = ExecutionResult(output, include_keywords=False)
-    result.save(slim)
-    if result.generation_time:
-        time = f'generated="{result.generation_time.isoformat(timespec="microseconds")}"'
-        slim.write_text(GENERATED.sub(time, slim.read_text(encoding="utf-8"), count=1), encoding="utf-8")

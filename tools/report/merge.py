@@ -22,8 +22,8 @@ from robot.result import Result, TestSuite
 from acceptance.datafiles import ROOT
 from acceptance.environment import Environment
 from acceptance.errors import SuiteError
-from tools.report import figures, logs, proof, results, words, writing
-from tools.run import cases, folder, machine, pabot, reruns, shards, worker
+from tools.report import figures, logs, proof, results, steps, words, writing
+from tools.run import cases, folder, machine, pabot, reruns, shards
 from tools.run.record import COULD_NOT_RUN, FAILED, PASSED, Arguments, Run
 from tools.run.summary import summary
 
@@ -347,7 +347,7 @@ def _join_outputs(parts: list[Part], place: Path) -> None:
     total = sum(len(part.planned) for part in parts)
     joined.save(place / folder.OUTPUT)
     if total > pabot.MOST_WITH_ALL_STEPS:
-        worker.leave_steps_out(place / folder.OUTPUT)
+        steps.leave_out(place / folder.OUTPUT, place / folder.OUTPUT)
     rebot = [sys.executable, "-m", "robot.rebot", "--nostatusrc", "--loglevel", "INFO", "--outputdir", str(place)]
     rebot += ["--output", folder.OUTPUT, "--xunit", "xunit.xml"]
     subprocess.run([*rebot, str(place / folder.OUTPUT)], check=True, capture_output=True)  # noqa: S603 - our own

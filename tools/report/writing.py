@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,15 @@ def write(where: Path, results: Results | None = None) -> Reports:
         results: what came of the cases; read from output.xml where it is not at hand.
     """
     dashboard, trouble = None, ""
+    with ThreadPoolExecutor(1) as meanwhile:  # the dashboard is a process of its own
+        adding = meanwhile.submit(history.add, where)
+        found = facts.gather(where, results)
+        text = markdown.write(found)
     try:
-        dashboard = history.add(where)
+        dashboard = adding.result()
     except SuiteError as error:  # a run's verdict and its own reports do not depend on the history
         trouble = str(error)
-    found = facts.gather(where, results)
-    return Reports(markdown.write(found), page.write(found), dashboard, trouble, tuple(found.findings))
+    return Reports(text, page.write(found), dashboard, trouble, tuple(found.findings))  # the page links the dashboard
 
 
 def lines(reports: Reports) -> Iterator[str]:

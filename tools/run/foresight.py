@@ -8,15 +8,14 @@ What only shows when a case runs, such as a rule that the target has chosen othe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from acceptance import needs
 from acceptance.catalogue import Catalogue
 from acceptance.contract import Contract
-from acceptance.datafiles import ROOT, profiles
+from acceptance.datafiles import profiles
 from acceptance.environment import Target
 from acceptance.errors import NotProven
 from acceptance.instruments import TABLES as WITH_FAULT_POINTS
@@ -25,25 +24,13 @@ from acceptance.people import People, given_to
 from acceptance.scene import CLOCK_CHANGE, STAFF
 from RightsKeywords import OPERATIONS, TABLES
 from tools.report.unproven import Reason, reasons
+from tools.vocabulary import Step, steps_of
 
 if TYPE_CHECKING:
     from robot.running import TestCase
 
-RESOURCES = ROOT / "resources"
-GIVEN = re.compile(r"^(?:given|when|then|and|but)\s+", re.IGNORECASE)
-PARTS = re.compile(r"\s{2,}|\n\.\.\.\s+")
-NAMED = re.compile(r"(\w+)=(.*)", re.DOTALL)
 NUMBER = re.compile(r"\d+")
 NO_KEYS = "they repeat or lose requests, and the target keeps no idempotency keys, so each try may act"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One keyword of a library, as a scenario calls it."""
-
-    keyword: str
-    arguments: tuple[str, ...]
-    named: Mapping[str, str]
 
 
 @dataclass
@@ -256,62 +243,6 @@ NEED_NOTHING = frozenset(
         "unanswered should be whole or not there",
     }
 )
-
-
-# --- from sentences to keywords ------------------------------------------------------------------------------
-
-
-@cache
-def _vocabulary() -> tuple[dict[str, list[Any]], list[tuple[re.Pattern[str], list[str], list[Any]]]]:
-    """Read what each sentence of the resource files is made of: plain ones by name, the others by pattern."""
-    from robot.running import ResourceFile
-
-    plain: dict[str, list[Any]] = {}
-    patterns: list[tuple[re.Pattern[str], list[str], list[Any]]] = []
-    for path in sorted(RESOURCES.glob("*.resource")):
-        for one in ResourceFile.from_file_system(path).keywords:
-            if one.embedded:
-                pattern = re.compile(one.embedded.name.pattern, re.IGNORECASE)
-                patterns.append((pattern, list(one.embedded.args), list(one.body)))
-            else:
-                plain[_bare(one.name)] = list(one.body)
-    return plain, patterns
-
-
-def _bare(name: str) -> str:
-    return " ".join(name.replace("_", " ").lower().split())
-
-
-@cache
-def steps_of(sentence: str) -> tuple[Step, ...]:
-    """List the library keywords of one sentence; a name that is no sentence is taken for a keyword itself."""
-    name, *arguments = PARTS.split(sentence.strip())
-    return _steps(name, tuple(arguments))
-
-
-def _steps(name: str, arguments: Sequence[str]) -> tuple[Step, ...]:
-    plain, patterns = _vocabulary()
-    for said in (name, GIVEN.sub("", name, count=1)):
-        if _bare(said) in plain:
-            return tuple(_made_of(plain[_bare(said)], {}, arguments))
-        for pattern, names, body in patterns:
-            if found := pattern.fullmatch(said):
-                return tuple(_made_of(body, dict(zip(names, found.groups(), strict=False)), arguments))
-    named = {found[1]: found[2] for one in arguments if (found := NAMED.fullmatch(one))}
-    bare = tuple(one for one in arguments if not NAMED.fullmatch(one))
-    return (Step(_bare(GIVEN.sub("", name, count=1)), bare, named),)
-
-
-def _made_of(body: Iterable[Any], values: Mapping[str, str], arguments: Sequence[str]) -> Iterator[Step]:
-    for one in body:
-        said = [_filled(str(argument), values) for argument in one.args]
-        yield from _steps(one.name, said or arguments)
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace(f"${{{name}}}", value or "")
-    return text
 
 
 def _walk(case: Rehearsal, sentence: str) -> None:

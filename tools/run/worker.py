@@ -15,18 +15,18 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from xml.etree import ElementTree
 
 import orjson
 from robot.run import run_cli
 from robot.running.keywordfinder import KeywordCache
+
+from tools.report import steps
 
 FILES = "PILATES_FILES"  # names the JSON object of suite names to their files
 SHORT = "PILATES_SHORT_LOG"  # set where the steps of passed tests are left out of the log
 SUITE = "--suite "
 COLLECTED_AFTER = (50_000, 20, 100)  # objects made, and how many collections to the next generation's
 SENTENCES = 50_000  # found in one file of keywords or not there; some megabytes
-ABOUT_A_TEST = ("doc", "tag", "timeout", "status")  # the rest of a test are its steps
 
 
 def files_of(argument_file: Path) -> Iterator[str]:
@@ -38,22 +38,6 @@ def files_of(argument_file: Path) -> Iterator[str]:
         yield from (known[name] for name in names)
 
 
-def leave_steps_out(output: Path) -> None:
-    """Leave the steps of passed tests out of an output.xml; what failed or was skipped keeps everything.
-
-    One test after the other: with all their steps, thousands of tests would take hundreds of megabytes.
-    """
-    events = ElementTree.iterparse(output, events=("start", "end"))  # noqa: S314 - written by ourselves
-    _, root = next(events)
-    for event, test in events:
-        status = test.find("status") if (event, test.tag) == ("end", "test") else None
-        if status is not None and status.get("status") == "PASS":
-            test[:] = [part for part in test if part.tag in ABOUT_A_TEST]
-    shorter = output.with_name("shorter.xml")  # at no time is there half a file
-    ElementTree.ElementTree(root).write(shorter, encoding="UTF-8", xml_declaration=True)
-    shorter.replace(output)
-
-
 def main() -> int:
     """Run what the argument file says, and return Robot Framework's exit code."""
     gc.set_threshold(*COLLECTED_AFTER)
@@ -63,7 +47,7 @@ def main() -> int:
     code: int = run_cli([*chosen, *sys.argv[1:]], exit=False)
     output = arguments.with_name("output.xml")  # pabot puts both into the worker's folder
     if os.environ.get(SHORT) and output.is_file():
-        leave_steps_out(output)
+        steps.leave_out(output, output)
     return code
 
 

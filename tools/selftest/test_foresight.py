@@ -11,7 +11,7 @@ import pytest
 
 from acceptance import environment, instruments, trial
 from acceptance.catalogue import read_tables
-from tools import generator
+from tools import generator, vocabulary
 from tools.run import cases, foresight, preflight, shape
 from tools.selftest.clone import pilates
 from tools.selftest.schemas import ROOT, files, left_in
@@ -30,7 +30,7 @@ def test_every_sentence_is_followed_to_keywords() -> None:
     table = generator.generate(count=200)
     for sentences in foresight.scenarios_of(table["cases"], cases.by_hand(None).all_tests).values():
         for sentence in sentences:
-            for step in foresight.steps_of(sentence):
+            for step in vocabulary.steps_of(sentence):
                 assert step.keyword in foresight.NEEDS.keys() | foresight.NEED_NOTHING, sentence
 
 

@@ -42,6 +42,7 @@ SETTINGS = {
     "synchronous_standby_names": "nobody_at_all",
     "max_connections": "300",
     "shared_buffers": "128MB",
+    "dynamic_shared_memory_type": "mmap",  # in the cluster's folder: where a server is killed, nothing else stays
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
