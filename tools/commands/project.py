@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Annotated
@@ -52,9 +53,12 @@ def docs() -> None:
 )
 def selftest(context: typer.Context) -> None:
     """Test the suite itself: style of every file, dry run, units, studio, and a small run; takes pytest's options."""
+    from acceptance import embedded
     from acceptance.datafiles import ROOT
 
     # Tests wait nearly as much as they compute: three at a time, those of one group (conftest.py) one after the other.
     command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadgroup", *context.args]
-    code = subprocess.call(command, cwd=ROOT)  # noqa: S603 - our own tests
+    # They make tens of thousands of files, in copies of the project and in runs.
+    environment = {"PYTEST_DEBUG_TEMPROOT": str(embedded.temporary()), **os.environ}
+    code = subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603 - our own tests
     raise typer.Exit(code if code in (0, 1) else COULD_NOT_RUN)

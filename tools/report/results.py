@@ -41,6 +41,7 @@ class Case:
     message: str
     seconds: float
     started: datetime | None = None
+    source: Path | None = None  # the suite's file
 
     @property
     def id(self) -> str:
@@ -135,7 +136,7 @@ class _Collector(ResultVisitor):
     def visit_test(self, test: TestCase) -> None:
         tags, seconds = frozenset(map(str, test.tags)), test.elapsed_time.total_seconds()
         started = test.start_time.astimezone(UTC) if test.start_time else None
-        self.cases.append(Case(test.name, status_of(test), tags, test.message, seconds, started))
+        self.cases.append(Case(test.name, status_of(test), tags, test.message, seconds, started, test.source))
 
 
 def read(output: Path) -> Results:

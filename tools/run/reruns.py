@@ -96,6 +96,8 @@ def _attempt(where: Path, number: int, failed: list[Case], variables: dict[str, 
     chosen = [word for case in failed for word in ("--test", case.name)]
     everything = len(failed) < MOST_RERUN
     command += ["--nostatusrc", *(["--rerunfailed", str(where / folder.OUTPUT)] if everything else chosen)]
+    for source in dict.fromkeys(case.source for case in failed if case.source):  # the others need not be parsed
+        command += ["--parseinclude", str(source)]
     for name, value in {**variables, "RUN_DIR": str(place)}.items():
         command += ["--variable", f"{name}:{value}"]
     subprocess.run([*command, str(cases.SUITES)], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own

@@ -76,7 +76,7 @@ def test_shards_cost_about_the_same(table: dict[str, Any], parts: int) -> None:
     costs = {case["test_id"]: shards.cost(case) for case in table["cases"]}
     for test in cases.by_hand(None).all_tests:
         assert test.source
-        costs[cases.id_of(test.name)] = shards.SLOW.get(test.source.stem, shards.BY_HAND)
+        costs[cases.id_of(test.name)] = shards.SLOW.get(test.source.stem, shards.CASE)
     load = [sum(costs[test] for test in tests) for tests in shards.split(table, cases.by_hand(None), parts)]
     assert max(load) - min(load) <= 0.5, "at most a case or two"
 
