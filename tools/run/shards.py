@@ -41,7 +41,7 @@ MORE = {  # by tag
     "action-calendar-fails": 2.2,
 }
 # Files written by hand whose tests wait for a restart or a delivery, or try one fault or one caller after the other.
-SLOW = {"calendar": 1.8, "crash": 1.5, "faults": 1.0, "rights": 0.3, "known_bug": 0.3}
+SLOW = {"calendar": 1.8, "crash": 1.5, "faults": 1.3, "rights": 0.3, "known_bug": 0.3}
 
 
 @dataclass(frozen=True)
