@@ -78,7 +78,7 @@ class CalendarKeywords:
         needs.calendar_to_disturb(case.bench.target, case.network.url)
         self._worker_then = self._worker()
         fault, times = calendar.FAULTS[what]
-        case.network.plan_for_calendar(case.bench.session, Disturbance(fault), times)
+        case.network.plan_for_calendar(Disturbance(fault), times)
 
     @staticmethod
     def _worker() -> int | None:

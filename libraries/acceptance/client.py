@@ -236,7 +236,7 @@ def call(
             break
     reply.latency_ms = (time.perf_counter() - started) * 1000
     if disturbed and request.key:
-        reply.attempts = _in_words(reply.attempts, network.met(session, request.key))
+        reply.attempts = _in_words(reply.attempts, network.met(request.key))
     _judge(reply, target.environment.refusals)
     return reply
 

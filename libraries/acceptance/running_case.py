@@ -391,7 +391,7 @@ class RunningCase(Asking):
 
     def not_exercised(self) -> list[str]:
         """Enter into the ledger what was planned to disturb the case, and return what of it never took place."""
-        of_network = self.network.not_exercised(self.bench.session)
+        of_network = self.network.not_exercised()
         courses = self.courses.values()
         missing = of_network + [what for course in courses for what in course.not_exercised()]
         missing += [f"{action} at {point}" for point, action, _ in self.faults]

@@ -105,7 +105,7 @@ class Sending(Memory):
     def _replies(self, planned: list[Planned], labels: list[str]) -> list[Reply]:
         """Make calls: one, several released together, or in the order of a schedule."""
         self.last = None  # where a call comes to no end, whoever looks next reads the rows anew
-        self.network.before_calls(self.bench.session, [(one.key, one.caller.device) for one in planned])
+        self.network.before_calls([(one.key, one.caller.device) for one in planned])
         barrier = Barrier(len(planned))
         steered = bool(self.moves or self.faults)
 

@@ -46,11 +46,11 @@ def test_the_device_tries_again_with_the_same_key(net: Running, session: request
     disturbance = faults.disturbance(sentence)
     assert disturbance is not None
     network.plan(disturbance)
-    network.before_calls(session, [("k-1", devices()["web-chrome"])])
-    assert network.not_exercised(session) == [disturbance.fault]
+    network.before_calls([("k-1", devices()["web-chrome"])])
+    assert network.not_exercised() == [disturbance.fault]
     reply = asked(net, session, network, "web-chrome", "k-1")
     assert (reply.outcome, reply.attempts) == (Outcome.ACCEPTED, TOLD[sentence])
-    assert network.not_exercised(session) == []
+    assert network.not_exercised() == []
     reached = [attempt for attempt in reply.attempts if attempt not in faults.NEVER_REACHED_THE_SERVER]
     traced = [key for trace, key in net.api.asked if trace == network.trace_id]
     assert traced == ["k-1"] * len(reached)
@@ -60,9 +60,9 @@ def test_the_device_tries_again_with_the_same_key(net: Running, session: request
 def test_a_repeated_request_stays_as_slow_as_it_was(net: Running, session: requests.Session) -> None:
     network = Network(net.url, str(uuid.uuid4()), 1, Condition.HIGH_LATENCY)
     for _ in range(2):
-        network.before_calls(session, [("k-1", devices()["api"])])
+        network.before_calls([("k-1", devices()["api"])])
         asked(net, session, network, "api", "k-1")
-    assert network.not_exercised(session) == []
+    assert network.not_exercised() == []
     assert len(network.planned) == 1
     assert len(network.events) == 2
 
@@ -70,10 +70,10 @@ def test_a_repeated_request_stays_as_slow_as_it_was(net: Running, session: reque
 def test_each_try_says_what_it_met_itself(net: Running, session: requests.Session) -> None:
     network = Network(net.url, str(uuid.uuid4()), 1)
     network.plan(Disturbance(Fault.ANSWER_LOST))
-    network.before_calls(session, [("k-1", devices()["android"])])
+    network.before_calls([("k-1", devices()["android"])])
     Case(net, session, network.trace_id).plan({**network.planned[0], "times": 2})
     assert asked(net, session, network, "android", "k-1").attempts == ["answer lost", "answer lost", "200"]
-    network.before_calls(session, [("k-1", devices()["android"])])
+    network.before_calls([("k-1", devices()["android"])])
     assert asked(net, session, network, "android", "k-1").attempts == ["200"], "the repeat met nothing"
 
 
@@ -81,7 +81,7 @@ def test_an_error_the_device_does_not_try_again_stays_unknown(net: Running, sess
     for fault in (Fault.BEFORE_500, Fault.AFTER_500):
         network = Network(net.url, str(uuid.uuid4()), 1)
         network.plan(Disturbance(fault))
-        network.before_calls(session, [("k-1", devices()["android"])])
+        network.before_calls([("k-1", devices()["android"])])
         reply = asked(net, session, network, "android", "k-1")
         assert (reply.outcome, reply.status, reply.attempts) == (Outcome.UNKNOWN, 500, [fault])
 
@@ -89,30 +89,30 @@ def test_an_error_the_device_does_not_try_again_stays_unknown(net: Running, sess
 def test_a_fault_that_never_fired_is_reported(net: Running, session: requests.Session) -> None:
     network = Network(net.url, str(uuid.uuid4()), 1)
     network.plan(Disturbance(Fault.ANSWER_LOST))
-    assert network.not_exercised(session) == ["answer lost"], "no call came"
-    network.before_calls(session, [("k-1", devices()["api"])])
-    network.plan_for_calendar(session, Disturbance(Fault.BEFORE_503), times=2)
-    assert network.not_exercised(session) == ["answer lost", "503 before the server (calendar)"], "calls went elsewhere"
+    assert network.not_exercised() == ["answer lost"], "no call came"
+    network.before_calls([("k-1", devices()["api"])])
+    network.plan_for_calendar(Disturbance(Fault.BEFORE_503), times=2)
+    assert network.not_exercised() == ["answer lost", "503 before the server (calendar)"], "calls went elsewhere"
     asked(net, session, network, "api", "k-1")
     one = Case(net, session, network.trace_id)
     one.ask(net.calendar_url)
-    assert network.not_exercised(session) == ["503 before the server (calendar)"], "once is not twice"
+    assert network.not_exercised() == ["503 before the server (calendar)"], "once is not twice"
     one.ask(net.calendar_url)
-    assert network.not_exercised(session) == []
+    assert network.not_exercised() == []
 
 
 def test_calls_without_a_plan_go_straight_to_the_api(net: Running, session: requests.Session) -> None:
     network = Network("http://127.0.0.1:1", str(uuid.uuid4()), 1)  # nobody is there
-    network.before_calls(session, [("k-1", devices()["api"])])
+    network.before_calls([("k-1", devices()["api"])])
     assert asked(net, session, network, "api", "k-1").outcome is Outcome.ACCEPTED
-    assert network.not_exercised(session) == []
+    assert network.not_exercised() == []
 
 
-def test_a_proxy_that_is_gone_is_said_in_words(session: requests.Session) -> None:
+def test_a_proxy_that_is_gone_is_said_in_words() -> None:
     network = Network("http://127.0.0.1:1", str(uuid.uuid4()), 1)
     network.plan(Disturbance(Fault.ANSWER_LOST))
     with pytest.raises(SuiteError, match="the network proxy does not answer"):
-        network.before_calls(session, [("k-1", devices()["api"])])
+        network.before_calls([("k-1", devices()["api"])])
 
 
 @pytest.mark.parametrize("condition", Condition)
@@ -122,11 +122,11 @@ def test_a_condition_disturbs_alike_in_every_run_and_the_retries_get_through(
     met = []
     for run in ("a", "b"):
         network = Network(net.url, str(uuid.uuid4()), 42, condition)
-        network.before_calls(session, [(f"{run}-{n}", devices()["web-chrome"]) for n in range(12)])
+        network.before_calls([(f"{run}-{n}", devices()["web-chrome"]) for n in range(12)])
         order = range(12) if run == "a" else reversed(range(12))
         replies = {n: asked(net, session, network, "web-chrome", f"{run}-{n}") for n in order}
         assert {reply.outcome for reply in replies.values()} == {Outcome.ACCEPTED}
-        assert network.not_exercised(session) == []
+        assert network.not_exercised() == []
         met.append([replies[n].attempts for n in range(12)])
     assert met[0] == met[1]
     disturbed = condition in (Condition.PACKET_LOSS, Condition.FAILURE_INJECTION)
@@ -146,9 +146,9 @@ def test_twenty_clients_at_once_each_meet_their_own(net: Running) -> None:
             for n in range(rounds):
                 if fault is not None:
                     network.plan(Disturbance(fault))
-                network.before_calls(session, [(f"k-{n}", devices()["ios"])])
+                network.before_calls([(f"k-{n}", devices()["ios"])])
                 said += asked(net, session, network, "ios", f"k-{n}").attempts
-            return fault, said, network.not_exercised(session), net.api.count(network.trace_id)
+            return fault, said, network.not_exercised(), net.api.count(network.trace_id)
 
     with ThreadPoolExecutor(20) as pool:
         for fault, said, missing, server_saw in pool.map(work, range(20)):
