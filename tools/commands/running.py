@@ -70,9 +70,9 @@ def run(
     processes: Annotated[
         int,
         typer.Option(
-            min=1, max=MOST_WORKERS, metavar="N", help="Parallel workers.", show_default="three a core, at most 24"
+            min=1, max=MOST_WORKERS, metavar="N", help="Parallel workers.", show_default="four a core, at most 24"
         ),
-    ] = min(24, 3 * (os.cpu_count() or 1)),  # a case waits most of its time
+    ] = min(24, 4 * (os.cpu_count() or 1)),  # a case waits most of its time
     priority: Annotated[bool, typer.Option("--priority", help="Only the scenarios written by hand.")] = False,
     draws: Annotated[
         int, typer.Option(min=0, max=1_000_000, metavar="N", help="Programs drawn at random as well (see `random`).")
