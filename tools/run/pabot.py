@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -30,6 +31,8 @@ ONLY = Path(__file__).parent / "only_modifier.py"
 # Above this many cases the steps of passed tests are left out of output.xml and log.html: no browser opens a log of
 # them all, and merging them takes minutes and a gigabyte.
 MOST_WITH_ALL_STEPS = 5000
+# Seconds of cases, as shards.py estimates them, until a fresh worker takes over: what a worker has parsed, it keeps.
+MOST_OF_A_WORKER = 120
 
 
 def start(
@@ -103,11 +106,12 @@ def _deal(files: dict[str, Path], processes: int, path: Path) -> Path:
     """Deal the suites to the workers by what they cost, and write it as an ordering file of pabot's; return its path.
 
     The costliest first, each to the worker that has least: in heaps of neighbours (``--chunk``) one worker would still
-    be busy when all others have ended.
+    be busy when all others have ended. A long run is dealt out in rounds, to as many workers in each.
     """
-    heaps: list[list[str]] = [[] for _ in range(min(processes, len(files)))]
-    loads = [0.0] * len(heaps)
     costs = {name: shards.cost_of_file(file) for name, file in files.items()}
+    rounds = max(1, math.ceil(sum(costs.values()) / processes / MOST_OF_A_WORKER))
+    heaps: list[list[str]] = [[] for _ in range(min(rounds * processes, len(files)))]
+    loads = [0.0] * len(heaps)
     for name in sorted(costs, key=lambda one: -costs[one]):
         least = loads.index(min(loads))
         heaps[least].append(name)
