@@ -13,7 +13,7 @@ import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import gevent
 import locust.stats
@@ -22,7 +22,7 @@ import requests
 from gevent.event import Event
 from locust import User, events, task
 from locust.env import Environment
-from locust.runners import STATE_MISSING, STATE_STOPPING, LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from acceptance import environment
 from acceptance.client import TOKEN_SECONDS, TOO_MANY, Caller, Outcome, Reply, Request, call, token
@@ -32,6 +32,7 @@ from acceptance.model import Operation, Refusal, Status
 from acceptance.network import Network
 from acceptance.rows import OCCUPANCY
 from tools.load import speech
+from tools.load.answers import Answers, Keeper
 from tools.load.scene import Plan, Traffic
 
 PHONES = ("android", "ios", "web-chrome", "web-firefox", "web-safari")
@@ -41,7 +42,6 @@ LEAD_SECONDS = 0.5  # who would act this shortly before a popular class opens wa
 REPEATED = 0.1
 MOST_CREDITED = 5
 PLAN_SECONDS = 30
-LAST_REPORTS_SECONDS = 40
 TEST_ID = "LOAD"
 # A busy studio refuses like this; any other refusal is a defect, of the studio or of this file.
 EXPECTED = {Refusal.ALREADY_BOOKED, Refusal.FULL, Refusal.NO_CLASSES, Refusal.NOT_CONFIRMED}
@@ -63,29 +63,6 @@ locust.stats.PERCENTILES_TO_REPORT = [0.5, 0.95, 0.99, 1.0]
 
 class RequestFailedError(Exception):
     """A request that got no answer, or one that a sound studio does not give; Locust counts it as a failure."""
-
-
-class Answers:
-    """Keeps what was answered: in a file, or until the next report to the master."""
-
-    _file: BinaryIO | None
-
-    def __init__(self, path: Path | None):
-        self._path, self._file = path, None
-        self._pending: list[dict[str, Any]] = []
-
-    def keep(self, record: dict[str, Any]) -> None:
-        """Keep one answer; in a file it survives the end of this process, however sudden."""
-        if self._path is None:
-            self._pending.append(record)
-        else:
-            self._file = self._file or self._path.open("ab", buffering=0)
-            self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-
-    def take(self) -> list[dict[str, Any]]:
-        """Hand out what the master does not have yet."""
-        taken, self._pending = self._pending, []
-        return taken
 
 
 class Process:
@@ -166,35 +143,6 @@ def _report(data: dict[str, Any], **_: Any) -> None:
     data["answers"] = shared.answers.take()
     data["in_file"] = shared.folder is not None
     data["last"] = shared.stopped
-
-
-class Keeper:
-    """The master's side of the answers: writes down those of workers that cannot reach the run's folder."""
-
-    def __init__(self, runner: MasterRunner, answers: Path):
-        self._runner = runner
-        self._answers = answers
-        self._last: set[str] = set()
-
-    def keep(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        """Write the answers of one report; the last one is marked."""
-        if data["last"]:
-            self._last.add(client_id)
-        if data["in_file"]:
-            return
-        lines = [*data["answers"], {"last": True}] if data["last"] else data["answers"]
-        name = "".join(c if c.isalnum() else "-" for c in client_id)
-        with (self._answers / f"remote-{name}.jsonl").open("ab") as file:
-            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-
-    def wait_for_last_reports(self, **_: Any) -> None:
-        """Let the workers bring their users' tasks to an end and report; Locust itself would wait half a second."""
-        waiting = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
-        self._runner.update_state(STATE_STOPPING)  # or it would give the users of a worker that ends to the others
-        self._runner.send_message("quit")
-        until = time.monotonic() + LAST_REPORTS_SECONDS
-        while waiting - self._last and time.monotonic() < until:
-            gevent.sleep(0.05)
 
 
 class Client(User):

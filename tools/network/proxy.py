@@ -1,7 +1,7 @@
 """The network as a process: a reverse proxy that loses, doubles, delays and breaks what a case has planned.
 
 It stands between the client and the API and, as a second leg, between the calendar worker and the calendar.
-mitmproxy in reverse mode does the HTTP; this file holds the plans and does the faults. Plans live in memory only.
+mitmproxy in reverse mode does the HTTP; this file does the faults, and ``plans.py`` holds what is planned, in memory.
 
     python -m tools.network.proxy --api-port 8001 --api-upstream http://127.0.0.1:3000
         [--calendar-port 8002 --calendar-upstream http://127.0.0.1:5232]
@@ -13,10 +13,6 @@ A case is known by ``X-Trace-Id``. ``GET /acceptance/network`` on the API's port
                       keeps what it has fired, so a plan grows by sending it again
     GET    /<trace>   the ledger: each planned fault with ``fired`` and ``at``, and all events
     DELETE /<trace>   forgets it
-
-    {"leg": "api" | "calendar", "fault": a word of acceptance.faults.Fault, "times": 1 (0: every time),
-     "actor": only requests with this X-Actor, "key": only those with this Idempotency-Key,
-     "seed": for what is drawn, "milliseconds": for slow: how long, "jitter": for slow: up to so many more or less}
 
 What is simulated, literally:
 
@@ -56,7 +52,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libraries"))
+    sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in (".", "libraries")]
 
 import certifi
 import orjson
@@ -70,6 +66,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from acceptance.faults import Fault
+from tools.network.plans import LEGS, PlanError, Planned, Trace
 
 CONTROL = "/acceptance/network"
 KEEP_ALIVE_SECONDS = 3600  # a connection that is just being closed for idleness must not be sent on
@@ -82,92 +79,6 @@ LOSSES_TO_DIE = 3
 POLL_SECONDS = 0.01
 STALL_SECONDS = 600  # nobody waits longer; mitmproxy closes idle connections then as well
 DUPLICATE_SECONDS = 60
-LEGS = ("api", "calendar")
-
-
-class PlanError(ValueError):
-    """A plan that cannot be read; its words go to the caller."""
-
-
-@dataclass
-class Planned:
-    """One planned fault and what it has done so far."""
-
-    leg: str
-    fault: Fault
-    times: int = 1
-    actor: str | None = None
-    key: str | None = None
-    seed: int | str = 0
-    milliseconds: float = 0.0
-    jitter: float = 0.0
-    taken: int = field(default=0, compare=False)
-    at: list[str] = field(default_factory=list, compare=False)
-
-    @classmethod
-    def read(cls, entry: Any) -> Planned:
-        """Make one from JSON.
-
-        Raises:
-            PlanError: when it is malformed.
-        """
-        known = {"leg", "fault", "times", "actor", "key", "seed", "milliseconds", "jitter"}
-        if not isinstance(entry, dict) or not set(entry) <= known:
-            raise PlanError(f"a planned fault is an object of {', '.join(sorted(known))}; got {entry!r}")
-        given = {name: value for name, value in entry.items() if value is not None}
-        if given.get("leg", "api") not in LEGS:
-            raise PlanError(f"leg: {given['leg']!r} is none of {', '.join(LEGS)}")
-        if given.get("fault") not in set(Fault):
-            raise PlanError(f"fault: {given.get('fault')!r} is none of {', '.join(Fault)}")
-        for name in ("times", "milliseconds", "jitter"):
-            if not isinstance(given.get(name, 0), int | float) or given.get(name, 0) < 0:
-                raise PlanError(f"{name}: {given[name]!r} is not a number from 0 up")
-        return cls(**{"leg": "api", **given, "fault": Fault(given["fault"])})
-
-    def told(self) -> dict[str, Any]:
-        """Say it as the ledger does."""
-        plan = {"leg": self.leg, "fault": self.fault, "times": self.times, "actor": self.actor, "key": self.key}
-        drawn = {"seed": self.seed, "milliseconds": self.milliseconds, "jitter": self.jitter}
-        return {**plan, **drawn, "fired": len(self.at), "at": self.at}
-
-
-@dataclass
-class Trace:
-    """What is planned for one case, and what took place."""
-
-    planned: list[Planned] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-    def replace(self, planned: list[Planned]) -> None:
-        """Take a new list; what stands at the same place as before keeps its history."""
-        for number, old in enumerate(self.planned[: len(planned)]):
-            if planned[number] == old:
-                planned[number] = old
-        self.planned = planned
-
-    def take(self, leg: str, request: http.Request) -> list[Planned]:
-        """Choose the faults of a request: a slow one, and the first other one with times left.
-
-        A request repeated under its key may have several slow ones: the one that was taken least has its turn.
-        """
-
-        def fits(one: Planned) -> bool:
-            if one.leg != leg or (one.times and one.taken >= one.times):
-                return False
-            if one.actor is not None and one.actor != request.headers.get("X-Actor"):
-                return False
-            return one.key is None or one.key == request.headers.get("Idempotency-Key")
-
-        fitting = [one for one in self.planned if fits(one)]
-        slow = sorted((one for one in fitting if one.fault is Fault.SLOW), key=lambda one: one.taken)
-        chosen = slow[:1] + [one for one in fitting if one.fault is not Fault.SLOW][:1]
-        for one in chosen:
-            one.taken += 1
-        return chosen
-
-    def ledger(self) -> dict[str, Any]:
-        """Say everything."""
-        return {"planned": [one.told() for one in self.planned], "events": self.events}
 
 
 @dataclass
@@ -208,7 +119,7 @@ class Network:
             flow.response = answer(200, {"control": self.where})
             return
         trace = self.traces.get(flow.request.headers.get("X-Trace-Id", ""))
-        faults = trace.take(leg, flow.request) if trace is not None else []
+        faults = trace.take(leg, flow.request.headers) if trace is not None else []
         if trace is None or not faults:
             return
         headers = flow.request.headers

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from robot.api import ExecutionResult
 
-from tools.run import worker
+from tools.run import pabot, shards, worker
 from tools.selftest.clone import ROOT
 
 SUITE = """*** Test Cases ***
@@ -112,3 +112,21 @@ ${count:[0-9]+ class(es)?} (is|are) left
     often, missing = ExecutionResult(suites.parent / "output.xml").suite.all_tests
     assert [step.body[0].body[0].message for step in often.body] == ["1 class", "2 classes", "1 class", "1 class"]
     assert missing.message == "No keyword with name 'Then 1 class is gone' found."
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(40, 1), (1200, 2)])
+def test_suites_are_dealt_out_evenly_and_in_rounds(tmp_path: Path, count: int, rounds: int) -> None:
+    files = {}
+    for number in range(count):
+        files[f"S {number}"] = tmp_path / f"s_{number}.robot"
+        tags = ("network-high-latency", "action-calendar-fails", "")
+        files[f"S {number}"].write_text(f"*** Test Cases ***\nT-{number} x\n    [Tags]    {tags[number % 3]}\n")
+    workers = 5
+    text = pabot._deal(files, workers, tmp_path / "order").read_text()
+    heaps = [heap.split("\n") for heap in text.removeprefix("{\n").removesuffix("\n}\n").split("\n}\n{\n")]
+    assert len(heaps) == rounds * workers
+    assert sorted(line for heap in heaps for line in heap) == sorted(f"--suite {name}" for name in files)
+    loads = [sum(shards.cost_of_file(files[line.removeprefix("--suite ")]) for line in heap) for heap in heaps]
+    assert max(loads) <= pabot.MOST_OF_A_WORKER
+    costliest = max(map(shards.cost_of_file, files.values()))
+    assert max(loads) - min(loads) <= costliest, "one suite more or less"
