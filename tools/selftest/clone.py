@@ -10,7 +10,8 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from acceptance.datafiles import ROOT
+
 FOLDERS = ("suites", "resources", "libraries", "data", "tools")
 FILES = ("requirements.txt", "pyproject.toml")
 NOT_COPIED = shutil.ignore_patterns("generated", "__pycache__")

@@ -13,13 +13,13 @@ import requests
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 
 from acceptance import embedded
+from acceptance.datafiles import ROOT
 from tools import cli
 from tools.run import folder
 from tools.selftest.clone import make_clone
 
 Call = Callable[..., tuple[int, str]]
 
-ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 
 

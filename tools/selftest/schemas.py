@@ -10,15 +10,10 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is spelt in lower case
 from robot.api import ExecutionResult
 
-ROOT = Path(__file__).resolve().parents[2]
-
+from acceptance.datafiles import ROOT
 
 SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
-
-
 FOREIGN = Path(__file__).parent / "foreign"
-
-
 SECONDS = 240
 
 

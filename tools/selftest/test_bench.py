@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.datafiles import ROOT
 from tools import generator
 from tools.bench import far, job
-from tools.selftest.clone import ROOT, make_clone
+from tools.selftest.clone import make_clone
 
 CASES = 6
 SECONDS = 240

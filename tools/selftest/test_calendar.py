@@ -25,9 +25,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance import calendar, embedded
 from acceptance.calendar import Entry
+from acceptance.datafiles import ROOT
 from acceptance.faults import Fault
 from acceptance.snapshot import Snapshot
-from tools.selftest.conftest import ROOT, SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR
 from tools.studio.calendar_worker import Delivery, entry
 from tools.studio.processes import wait_until
 

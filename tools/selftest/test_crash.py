@@ -21,6 +21,7 @@ from acceptance import crash, embedded, environment, invariants, recovery
 from acceptance.bench import Bench, open_database
 from acceptance.client import Outcome, Reply
 from acceptance.crash import Moment
+from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from acceptance.history import Done
 from acceptance.invariants import Facts
@@ -31,7 +32,7 @@ from tools.run.cases import id_of
 from tools.selftest import test_checks as sound
 from tools.selftest.benches import bench_on
 from tools.selftest.clone import make_clone
-from tools.selftest.conftest import ROOT, SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR
 from tools.selftest.test_lifecycle import eventually, nothing_left
 
 MUTANTS = ROOT / "tools" / "mutants"

@@ -9,8 +9,8 @@ import pytest
 from robot.api import TestSuite as Suite
 from robot.libdocpkg import LibraryDocumentation
 
+from acceptance.datafiles import ROOT
 from tools import docs, generator
-from tools.selftest.clone import ROOT
 
 PAGES = [*sorted((ROOT / "resources").glob("*.resource")), *sorted((ROOT / "libraries").glob("*.py"))]
 ROW = re.compile(r"^\|\s(.+?)\s*\|?$")

@@ -11,8 +11,9 @@ import pytest
 
 from acceptance.conditions import Kind
 from tools.report import findings
-from tools.report.findings import EXPECTATION, UNJUDGED, Finding
+from tools.report.findings import Finding
 from tools.report.results import Case, Results
+from tools.report.symptoms import EXPECTATION, UNJUDGED
 
 LOST = "the member paid for 5 classes; 6 left and 0 booked or attended: 1 class given away."
 

@@ -12,10 +12,11 @@ import pytest
 
 from acceptance import embedded, environment
 from acceptance.catalogue import read_tables
+from acceptance.datafiles import ROOT
 from tools import generator
 from tools.run import cases, foresight, preflight
 from tools.selftest.clone import make_clone, pilates
-from tools.selftest.schemas import FOREIGN, ROOT, files, left_in, of_schema, outcomes_of, robot, scenario
+from tools.selftest.schemas import FOREIGN, files, left_in, of_schema, outcomes_of, robot, scenario
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ import pytest
 
 from acceptance import environment, instruments, trial
 from acceptance.catalogue import read_tables
+from acceptance.datafiles import ROOT
 from tools import generator, vocabulary
 from tools.run import cases, foresight, preflight, shape
 from tools.selftest.clone import pilates
-from tools.selftest.schemas import ROOT, files, left_in
+from tools.selftest.schemas import files, left_in
 
 
 def test_foresight_knows_what_every_keyword_needs() -> None:

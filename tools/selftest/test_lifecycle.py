@@ -25,9 +25,10 @@ import pytest
 import requests
 
 from acceptance import embedded
+from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from tools.selftest.clone import make_clone
-from tools.selftest.conftest import ROOT, SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR
 from tools.studio import processes, rules
 
 PATIENCE = 30

@@ -20,6 +20,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance import rows
 from acceptance.bench import run_digits
+from acceptance.datafiles import ROOT
 from acceptance.embedded import Studio
 from acceptance.snapshot import Snapshot
 from tools.load import checking, job
@@ -28,7 +29,6 @@ from tools.selftest.clone import interruptible, make_clone
 from tools.selftest.conftest import Call
 from tools.selftest.ports import free_ports
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("load", "--users", "10", "--time", "5s", "--spawn-rate", "10", "--think", "0.2")
 SECONDS = 120
 

@@ -14,8 +14,9 @@ import pytest
 import requests
 import typer
 
+from acceptance.datafiles import ROOT
 from tools import cli
-from tools.selftest.clone import ROOT, interruptible, make_clone
+from tools.selftest.clone import interruptible, make_clone
 
 README = (ROOT / "README.md").read_text()
 OURS = re.compile(r"(?:python3 (?:\.\./)*tools/|python3 (?:\.\./)+)pilates\.py ([a-z-][^#\n`]*[^#\n`\s])")

@@ -14,13 +14,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 
 from acceptance import embedded, environment, paid
 from acceptance.catalogue import Catalogue, Column, Table
+from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from tools import verify
 from tools.selftest.conftest import Call
 from tools.selftest.schemas import files
 from tools.studio import foreign
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "theirs"
 ANNA, TEN, TWO, PAID, MEMBERSHIP, PLACE = (str(uuid.UUID(int=n)) for n in range(1, 7))
 SOUND = f"""

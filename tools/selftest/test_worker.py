@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from robot.api import ExecutionResult
 
+from acceptance.datafiles import ROOT
 from tools.run import pabot, shards, worker
-from tools.selftest.clone import ROOT
 
 SUITE = """*** Test Cases ***
 {name}
