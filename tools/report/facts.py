@@ -115,10 +115,11 @@ def gather(where: Path, results: Results | None = None) -> Facts:
         results: what came of the cases; read from output.xml where it is not at hand.
     """
     calls: dict[str, list[float]] = defaultdict(list)
-    logged = logs.ordered(where)
-    logs.merge(where, logged)
-    for entry in logged:
+    found = []
+    for entry, line in logs.lines(where):
         calls[entry["action"]].append(float(entry["response"]["latency_ms"]))
+        found.append(line)
+    logs.merge(where, found)
     results = results or read(where / folder.OUTPUT)
     table = where / folder.TABLE  # not there when no case was generated
     again = where / reruns.FILE
@@ -126,7 +127,7 @@ def gather(where: Path, results: Results | None = None) -> Facts:
         where=where,
         record=orjson.loads((where / folder.RECORD).read_bytes()),
         results=results,
-        findings=findings.find(where, results, logged),
+        findings=findings.find(where, results, logs.records(where)),
         table=orjson.loads(table.read_bytes()) if table.is_file() else {},
         disturbances=logs.disturbances(where),
         calls=dict(sorted(calls.items())),

@@ -235,7 +235,7 @@ def find(where: Path, results: Results, logged: Iterable[dict[str, Any]]) -> lis
     """
     seen = [symptom for case in results.failures for symptom in symptoms.of_case(where, case)]
     found = _merged(sorted(seen, key=lambda one: (one.kind, symptoms.rank(one.invariant), one.case.id)))
-    met = _met(logged)
+    met = _met(logged) if found else {}  # which takes some time
     for finding in found:
         _count(finding, met)
     found.sort(key=lambda one: (one.severity, one.invariant == UNJUDGED, -len(one.symptoms), one.first.case.id))

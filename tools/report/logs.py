@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
 MERGED = "log.jsonl"
 
 
-def records(where: Path) -> Iterator[dict[str, Any]]:
-    """Read what all workers of a run logged; the cut off last line of a killed one is left out."""
+class Line(NamedTuple):
+    """Where a record stands, after what the records are sorted by."""
+
+    timestamp: str
+    test_id: str
+    step: int
+    path: Path
+    start: int
+    length: int
+
+
+def lines(where: Path) -> Iterator[tuple[dict[str, Any], Line]]:
+    """Read what all workers of a run logged, one record at a time: a long run's are gigabytes once they are parsed.
+
+    The cut off last line of a killed worker is left out.
+    """
     for path in sorted((where / "logs").glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                yield orjson.loads(line)
-            except orjson.JSONDecodeError:
-                break
+        start = 0
+        with path.open("rb") as file:
+            for text in file:
+                try:
+                    record = orjson.loads(text)
+                except orjson.JSONDecodeError:
+                    break
+                yield record, Line(record["timestamp"], record["test_id"], record["step"], path, start, len(text))
+                start += len(text)
+
+
+def records(where: Path) -> Iterator[dict[str, Any]]:
+    """Read what all workers of a run logged, without the places."""
+    return (record for record, _ in lines(where))
 
 
 def disturbances(where: Path) -> dict[str, dict[str, int]]:
@@ -41,14 +65,15 @@ def disturbances(where: Path) -> dict[str, dict[str, int]]:
     return counts
 
 
-def ordered(where: Path) -> list[dict[str, Any]]:
-    """Read what all workers of a run logged, sorted by time."""
-    return sorted(records(where), key=lambda record: tuple(record[name] for name in ("timestamp", "test_id", "step")))
-
-
-def merge(where: Path, found: list[dict[str, Any]] | None = None) -> Path:
+def merge(where: Path, found: Iterable[Line] | None = None) -> Path:
     """Write ``log.jsonl`` into a run's folder: one line per call of all workers, sorted by time; return its path."""
-    found = ordered(where) if found is None else found
+    found = (line for _, line in lines(where)) if found is None else found
     path = where / MERGED
-    path.write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in found))
+    with ExitStack() as stack, path.open("wb") as merged:
+        opened: dict[Path, BinaryIO] = {}
+        for line in sorted(found):
+            if line.path not in opened:
+                opened[line.path] = stack.enter_context(line.path.open("rb"))
+            opened[line.path].seek(line.start)
+            merged.write(opened[line.path].read(line.length))
     return path
