@@ -99,8 +99,10 @@ def test_percentile_is_the_nearest_rank() -> None:
 
 def test_cut_off_log_line_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "1.jsonl").write_text('{"response": {"latency_ms": 12.5}}\n{"response": {"lat')
-    assert [record["response"]["latency_ms"] for record in logs.records(tmp_path)] == [12.5]
+    whole = '{"timestamp": "2026-11-27T10:00:00.000+00:00", "test_id": "T-1", "step": 1}'
+    (tmp_path / "logs" / "1.jsonl").write_text(f'{whole}\n{{"timestamp": "2026-11-27T')
+    assert [record["test_id"] for record in logs.records(tmp_path)] == ["T-1"]
+    assert logs.merge(tmp_path).read_text() == f"{whole}\n"
 
 
 def gathered(tmp_path: Path, *cases: Case, **changes: object) -> facts.Facts:
