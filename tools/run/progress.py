@@ -29,7 +29,6 @@ class Watch:
     def __init__(self, pipe: Path, total: int, console: Console):
         self.total = total
         self.counts: Counter[str] = Counter()
-        self._console = console
         self._path = pipe
         self._rest = b""
         self._first = self._last_line = time.monotonic()

@@ -42,7 +42,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def said(watch: Watch) -> str:
-    written = watch._console.file
+    written = watch._bar.console.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
 
