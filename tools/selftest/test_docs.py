@@ -66,10 +66,11 @@ def test_every_sentence_is_said_by_a_scenario(tmp_path: Path) -> None:
     assert unsaid == []
 
 
-def test_pages_are_written_and_linked(tmp_path: Path) -> None:
+def test_pages_are_written_and_linked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     index = docs.write(tmp_path / "docs").read_text()
     links = re.findall(r'href="([^"]+)"', index)
     assert len(links) == len(PAGES) + len(docs.SUITES)
     assert all((tmp_path / "docs" / link).stat().st_size > 10_000 for link in links)
     assert "The member books the class" in index
     assert "http://" not in index
+    assert "WARN" not in capfd.readouterr().err
