@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from robot.api import TestSuite
@@ -24,6 +24,8 @@ from acceptance.datafiles import DATA, ROOT
 from acceptance.errors import SuiteError
 from tools.generator.suites import tags_of
 from tools.run import cases
+
+Item = TypeVar("Item")
 
 FILE = "shard.json"
 MOST = 500
@@ -91,17 +93,27 @@ def split(table: dict[str, Any] | None, by_hand: TestSuite | None, parts: int) -
     Raises:
         SuiteError: when there is less to run than there are parts.
     """
-    units = [*_files(by_hand), *_generated(table)]
+    units = sorted([*_files(by_hand), *_generated(table)], key=lambda unit: unit.tests)
     if len(units) < parts:
         raise SuiteError(f"{len(units)} cases and files of tests cannot be shared by {parts} machines; take fewer.")
-    dealt: list[list[str]] = [[] for _ in range(parts)]
-    load = [0.0] * parts
-    # The costliest first, each to who has least so far (Graham's rule); ties go by name and number.
-    for unit in sorted(units, key=lambda unit: (-unit.cost, unit.tests)):
-        least = min(range(parts), key=lambda part: (round(load[part], 6), part))
-        load[least] += unit.cost
-        dealt[least] += unit.tests
-    return [sorted(tests) for tests in dealt]
+    dealt = deal([(unit.cost, unit.tests) for unit in units], parts)
+    return [sorted(test for tests in part for test in tests) for part in dealt]
+
+
+def deal(items: Iterable[tuple[float, Item]], parts: int) -> list[list[Item]]:
+    """Deal items out so that all parts cost about as much: the costliest first, each to who has least (Graham's rule).
+
+    Args:
+        items: each with its cost before it; those that cost the same are dealt in the order given.
+        parts: how many.
+    """
+    dealt: list[list[Item]] = [[] for _ in range(parts)]
+    loads = [0.0] * parts
+    for cost, item in sorted(items, key=lambda one: -one[0]):
+        least = min(range(parts), key=lambda part: (round(loads[part], 6), part))
+        loads[least] += cost
+        dealt[least].append(item)
+    return dealt
 
 
 def share(count: int, shard: Shard) -> tuple[int, int]:
@@ -119,7 +131,7 @@ def _generated(table: dict[str, Any] | None) -> list[Unit]:
 
 
 def cost_of_file(path: Path) -> float:
-    """Estimate the seconds of a suite's file from how many tests it has, without parsing it."""
+    """Estimate the seconds of a suite's file from how many tests it has and from their tags, without parsing it."""
     text = path.read_text(encoding="utf-8")
     tests = len(TEST.findall(text)) * SLOW.get(path.stem, CASE)
     return tests + sum(seconds * text.count(tag) for tag, seconds in MORE.items())
