@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)))
     items.sort(key=lambda item: group_of(item) != ONE_STUDIO)
+
+
+def own_temporary(monkeypatch: pytest.MonkeyPatch, prefix: str) -> Path:
+    """Make a temporary folder of a test's own, where studios then live: with a short path, open as /tmp is."""
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=embedded.temporary()))  # pytest's own are closed and long
+    made.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(made))
+    monkeypatch.setenv("TMPDIR", str(made))
+    return made
 
 
 @pytest.fixture(scope="module")

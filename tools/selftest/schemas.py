@@ -11,10 +11,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - the cla
 from robot.api import ExecutionResult
 
 from acceptance.datafiles import ROOT
+from tools.selftest.clone import SECONDS
 
-SUPERVISOR = ROOT / "tools" / "studio" / "supervisor.py"
 FOREIGN = Path(__file__).parent / "foreign"
-SECONDS = 240
 
 
 def files(schema: str) -> list[Path]:

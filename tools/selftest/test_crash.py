@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from tools.run.cases import id_of
 from tools.selftest import test_checks as sound
 from tools.selftest.benches import bench_on
 from tools.selftest.clone import make_clone
-from tools.selftest.conftest import SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR, own_temporary
 from tools.selftest.test_lifecycle import eventually, nothing_left
 
 MUTANTS = ROOT / "tools" / "mutants"
@@ -358,10 +357,7 @@ def test_only_a_private_studio_is_killed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="crash-", dir=embedded.temporary()))
-    folder.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder))
+    folder = own_temporary(monkeypatch, "crash-")
     yield folder
     shutil.rmtree(folder)
 

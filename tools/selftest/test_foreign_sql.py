@@ -11,7 +11,7 @@ import pytest
 from acceptance import embedded
 from acceptance.errors import SuiteError
 from tools.selftest.clone import pilates
-from tools.selftest.schemas import SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR
 
 
 @pytest.mark.parametrize(

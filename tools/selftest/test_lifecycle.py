@@ -28,7 +28,7 @@ from acceptance import embedded
 from acceptance.datafiles import ROOT
 from acceptance.errors import SuiteError
 from tools.selftest.clone import make_clone
-from tools.selftest.conftest import SUPERVISOR
+from tools.selftest.conftest import SUPERVISOR, own_temporary
 from tools.studio import processes, rules
 
 PATIENCE = 30
@@ -49,11 +49,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as ano
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of the test's own, with a short path, open as /tmp is; nothing that lives there survives."""
-    folder = Path(tempfile.mkdtemp(prefix="studio-", dir=embedded.temporary()))  # pytest's own are closed and long
-    folder.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder))
+    """A temporary folder of the test's own; nothing that lives there survives."""
+    folder = own_temporary(monkeypatch, "studio-")
     yield folder
     for process in living(folder):
         with suppress(psutil.NoSuchProcess):
