@@ -52,7 +52,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in (".", "libraries")]
+    ROOT = Path(__file__).resolve().parents[2]
+    sys.path[:0] = [str(ROOT), str(ROOT / "libraries")]
 
 import certifi
 import orjson

@@ -11,7 +11,7 @@ KEPT = ("suite", "test", "doc", "meta", "tag", "timeout", "status")
 
 
 def leave_out(output: Path, shorter: Path, of: Collection[str] = ("PASS",)) -> None:
-    """Write an output.xml without steps; one test after the other, since thousands with theirs take a gigabyte.
+    """Write an output.xml without steps; one test after the other, so that it never holds them all.
 
     Args:
         output: what Robot Framework has written.
